@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 
-/// Length of a [`Hash`] in bytes.
+/// Length of a [`Hash`](struct@Hash) in bytes.
 pub const HASH_BYTES: usize = 32;
 
 /// Before the bytes of a leaf (RFC 6962 section 2.1), so that a leaf never hashes like a node.
@@ -78,7 +78,7 @@ fn digest(parts: &[&[u8]]) -> Hash {
     Hash(hasher.finalize().into())
 }
 
-/// Why a text or slice is not a [`Hash`]. The fault is the writer's; asking again does not help.
+/// Why a text or slice is not a [`Hash`](struct@Hash). The fault is the writer's; asking again does not help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseHashError {

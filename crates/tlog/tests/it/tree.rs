@@ -80,6 +80,14 @@ fn proof_for_one_leaf_is_refused_for_any_other_index_and_size() {
             assert!(verdict.is_err(), "proof of {at} taken for {index}");
         }
     }
+    let proof = inclusion_proof(&leaves, LeafIndex(12)).unwrap();
+    assert_eq!(
+        verify_inclusion(LeafIndex(13), TreeSize(13), &leaves[12], &proof, &root),
+        Err(InclusionError::IndexOutsideTree {
+            index: LeafIndex(13),
+            size: TreeSize(13)
+        }),
+    );
     // The tree's shape to the left does not depend on the size: the root does, and is signed with it.
     let last = inclusion_proof(&leaves, LeafIndex(12)).unwrap();
     for size in [0, 1, 12, 14, 15, 16, u64::MAX] {
