@@ -51,6 +51,7 @@
 pub mod framing;
 pub mod message;
 pub mod scan;
+pub mod tracker;
 
 pub use message::{IdKind, Invalid, Kind, Message, RpcId};
 pub use scan::{Scan, Scanner, Slot, Tap};

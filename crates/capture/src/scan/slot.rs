@@ -49,11 +49,13 @@ impl Level {
     /// The level of members that the table does not open.
     pub(crate) fn inherited(self) -> Option<Self> {
         match self {
-            Self::Params | Self::ParamsMeta | Self::Deep => Some(Self::Deep),
-            Self::Batch
-            | Self::Top
+            Self::Params
+            | Self::ParamsMeta
             | Self::ParamsResult
             | Self::ParamsError
+            | Self::Deep => Some(Self::Deep),
+            Self::Batch
+            | Self::Top
             | Self::Result
             | Self::ResultMeta
             | Self::ResultTask
@@ -67,10 +69,12 @@ impl Level {
     pub(crate) fn of_array(self) -> Option<Self> {
         match self {
             Self::Batch => Some(Self::Batch),
-            Self::Params | Self::ParamsMeta | Self::Deep => Some(Self::Deep),
-            Self::Top
+            Self::Params
+            | Self::ParamsMeta
             | Self::ParamsResult
             | Self::ParamsError
+            | Self::Deep => Some(Self::Deep),
+            Self::Top
             | Self::Result
             | Self::ResultMeta
             | Self::ResultTask
@@ -244,6 +248,8 @@ slots! {
         ResultTaskId = "taskId", ID;
         /// `result.status` (tasks/get and others): word.
         ResultStatus = "status", WORD;
+        /// `result.ttlMs` (2026-07-28 tasks, and lists): word.
+        ResultTtlMs = "ttlMs", WORD;
         /// `result.task` (2025-11-25 task creation): object.
         ResultTask = "task" > ResultTask, OBJECT;
         /// `result.serverInfo` (initialize): object.

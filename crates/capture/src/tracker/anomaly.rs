@@ -133,19 +133,22 @@ impl Facts {
     }
 
     pub(super) fn number(mut self, name: &'static str, value: u64) -> Self {
-        self.0.insert(Cow::Borrowed(name), AnomalyFact::Number(value));
+        self.0
+            .insert(Cow::Borrowed(name), AnomalyFact::Number(value));
         self
     }
 
     pub(super) fn word(mut self, name: &'static str, word: &'static str) -> Self {
-        self.0.insert(Cow::Borrowed(name), AnomalyFact::Word(Cow::Borrowed(word)));
+        self.0
+            .insert(Cow::Borrowed(name), AnomalyFact::Word(Cow::Borrowed(word)));
         self
     }
 
     /// An identifier of the protocol (a JSON-RPC id, a task id), clipped.
     pub(super) fn identifier(mut self, name: &'static str, text: &str) -> Self {
         let text = clip(text, NAME_BYTES_MAX);
-        self.0.insert(Cow::Borrowed(name), AnomalyFact::Word(Cow::Owned(text)));
+        self.0
+            .insert(Cow::Borrowed(name), AnomalyFact::Word(Cow::Owned(text)));
         self
     }
 
@@ -173,9 +176,17 @@ struct Window {
 impl Rates {
     /// Whether one more of `kind` may be recorded now; if not, it is counted.
     pub(super) fn admit(&mut self, kind: &'static str, now_us: u64, per_minute_max: u64) -> bool {
-        let window = self.windows.entry(kind).or_insert(Window { since_us: now_us, passed: 0, suppressed: 0 });
+        let window = self.windows.entry(kind).or_insert(Window {
+            since_us: now_us,
+            passed: 0,
+            suppressed: 0,
+        });
         if now_us.saturating_sub(window.since_us) >= WINDOW_US && window.suppressed == 0 {
-            *window = Window { since_us: now_us, passed: 0, suppressed: 0 };
+            *window = Window {
+                since_us: now_us,
+                passed: 0,
+                suppressed: 0,
+            };
         }
         if window.passed < per_minute_max {
             window.passed = window.passed.saturating_add(1);
@@ -188,7 +199,9 @@ impl Rates {
     /// When [`take_suppressed`](Self::take_suppressed) has something to say.
     pub(super) fn deadline_us(&self) -> Option<u64> {
         let counting = self.windows.values().filter(|window| window.suppressed > 0);
-        counting.map(|window| window.since_us.saturating_add(WINDOW_US)).min()
+        counting
+            .map(|window| window.since_us.saturating_add(WINDOW_US))
+            .min()
     }
 
     /// Ends windows that are over (with `all`: every window) and returns what was not recorded.

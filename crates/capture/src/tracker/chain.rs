@@ -42,13 +42,25 @@ impl Chains {
     /// repeat its request.
     pub(super) fn follow(&self, key: &Key) -> Option<Chain> {
         let (_, chain) = self.rounds.get(key)?;
-        Some(Chain { first: chain.first, round: chain.round.saturating_add(1) })
+        Some(Chain {
+            first: chain.first,
+            round: chain.round.saturating_add(1),
+        })
     }
 
     /// Notes that `call`, at `place` in its chain, was answered `input_required`. Returns its place,
     /// now known, and whether another round had to be forgotten for it.
-    pub(super) fn ask(&mut self, key: Key, call: CallId, place: Option<Chain>, max: usize) -> (Chain, bool) {
-        let place = place.unwrap_or(Chain { first: call, round: 1 });
+    pub(super) fn ask(
+        &mut self,
+        key: Key,
+        call: CallId,
+        place: Option<Chain>,
+        max: usize,
+    ) -> (Chain, bool) {
+        let place = place.unwrap_or(Chain {
+            first: call,
+            round: 1,
+        });
         let serial = self.next;
         self.next = self.next.wrapping_add(1);
         if let Some((old, _)) = self.rounds.insert(key.clone(), (serial, place)) {
@@ -57,7 +69,9 @@ impl Chains {
         self.order.insert(serial, key);
         let mut evicted = false;
         while self.rounds.len() > max {
-            let Some((_, oldest)) = self.order.pop_first() else { break };
+            let Some((_, oldest)) = self.order.pop_first() else {
+                break;
+            };
             self.rounds.remove(&oldest);
             evicted = true;
         }
@@ -69,6 +83,7 @@ impl Chains {
         self.order.clear();
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.rounds.len()
     }
@@ -88,9 +103,21 @@ mod tests {
         let key = |n: u64| Key::Name("t".to_owned(), SessionKey(n));
         assert_eq!(chains.follow(&key(0)), None);
         let (first, _) = chains.ask(key(0), call(1), None, 2);
-        assert_eq!(first, Chain { first: call(1), round: 1 });
+        assert_eq!(
+            first,
+            Chain {
+                first: call(1),
+                round: 1
+            }
+        );
         let second = chains.follow(&key(0));
-        assert_eq!(second, Some(Chain { first: call(1), round: 2 }));
+        assert_eq!(
+            second,
+            Some(Chain {
+                first: call(1),
+                round: 2
+            })
+        );
         chains.ask(key(0), call(2), second, 2);
         assert_eq!(chains.follow(&key(0)).map(|c| c.round), Some(3));
         assert!(!chains.ask(key(1), call(3), None, 2).1);

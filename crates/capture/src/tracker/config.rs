@@ -55,7 +55,10 @@ pub struct Identity {
 
 impl Default for Identity {
     fn default() -> Self {
-        Self { role: Fact::absent("not configured"), user: Fact::absent("not configured") }
+        Self {
+            role: Fact::absent("not configured"),
+            user: Fact::absent("not configured"),
+        }
     }
 }
 

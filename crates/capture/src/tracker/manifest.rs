@@ -8,14 +8,14 @@
 //! *audience*: the keyed hash of the token, or nobody. A listing in pages is put together by its
 //! cursors and counts when its last page came.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 use affiant_entry::limits::{MANIFEST_NAMES_MAX, TOOL_NAME_BYTES_MAX, clip};
 use affiant_entry::record::Manifest;
 use affiant_entry::{Commitment, Fact};
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
+
+use super::view;
 
 /// A `tools/list` request: whose, and from which page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,7 +29,10 @@ pub(super) struct Listing {
 impl Listing {
     pub(super) fn new(token: Option<&Commitment>, cursor: Option<&Commitment>) -> Self {
         let text = |commitment: &Commitment| commitment.as_str().to_owned();
-        Self { audience: token.map(text), cursor: cursor.map(text) }
+        Self {
+            audience: token.map(text),
+            cursor: cursor.map(text),
+        }
     }
 }
 
@@ -77,13 +80,23 @@ pub(super) struct Manifests {
 
 impl Manifests {
     /// Whether the tool stands in the newest manifest of that audience, and that manifest's digest.
-    pub(super) fn lookup(&self, audience: Option<&Commitment>, tool: Option<&str>) -> (Fact<bool>, Fact<String>) {
+    pub(super) fn lookup(
+        &self,
+        audience: Option<&Commitment>,
+        tool: Option<&str>,
+    ) -> (Fact<bool>, Fact<String>) {
         let audience = audience.map(|token| token.as_str().to_owned());
         let Some(known) = self.known.get(&audience) else {
-            return (Fact::absent("no manifest seen"), Fact::absent("no manifest seen"));
+            return (
+                Fact::absent("no manifest seen"),
+                Fact::absent("no manifest seen"),
+            );
         };
         let known_tool = tool.map(|name| known.tools.contains_key(name));
-        (Fact::from_option(known_tool, "no name in request"), Fact::Known(known.digest.clone()))
+        (
+            Fact::from_option(known_tool, "no name in request"),
+            Fact::Known(known.digest.clone()),
+        )
     }
 
     /// Takes a page of a result: the raw `tools` array and, unless it is the last, the commitment to
@@ -104,25 +117,45 @@ impl Manifests {
             return Err(PageError::TooMany);
         }
         if let Some(next) = next {
-            let key = Listing { audience: listing.audience, cursor: Some(next.as_str().to_owned()) };
+            let key = Listing {
+                audience: listing.audience,
+                cursor: Some(next.as_str().to_owned()),
+            };
             self.partial.retain(|(other, _)| *other != key);
             self.partial.push_back((key, tools));
             let evicted = self.partial.len() > manifests_max;
             if evicted {
                 self.partial.pop_front();
             }
-            return Ok(Page { evicted, ..Page::default() });
+            return Ok(Page {
+                evicted,
+                ..Page::default()
+            });
         }
         Ok(self.complete(server, listing.audience, tools, manifests_max))
     }
 
     fn take_partial(&mut self, listing: &Listing) -> Tools {
-        let at = self.partial.iter().position(|(key, _)| listing.cursor.is_some() && key == listing);
-        at.and_then(|at| self.partial.remove(at)).map(|(_, tools)| tools).unwrap_or_default()
+        let at = self
+            .partial
+            .iter()
+            .position(|(key, _)| listing.cursor.is_some() && key == listing);
+        at.and_then(|at| self.partial.remove(at))
+            .map(|(_, tools)| tools)
+            .unwrap_or_default()
     }
 
-    fn complete(&mut self, server: &str, audience: Option<String>, tools: Tools, max: usize) -> Page {
-        let duplicates = tools.values().filter(|definitions| definitions.len() > 1).count();
+    fn complete(
+        &mut self,
+        server: &str,
+        audience: Option<String>,
+        tools: Tools,
+        max: usize,
+    ) -> Page {
+        let duplicates = tools
+            .values()
+            .filter(|definitions| definitions.len() > 1)
+            .count();
         let duplicates = u64::try_from(duplicates).unwrap_or(u64::MAX);
         let digest = digest(&tools);
         self.order.retain(|other| *other != audience);
@@ -145,31 +178,31 @@ impl Manifests {
         if let Some(oldest) = self.order.pop_front_if(|_| evicted) {
             self.known.remove(&oldest);
         }
-        Page { manifest, duplicates, evicted }
+        Page {
+            manifest,
+            duplicates,
+            evicted,
+        }
     }
 
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.known.len().saturating_add(self.partial.len())
     }
 }
 
 fn add_tools(tools: &mut Tools, raw: &[u8]) -> Result<(), PageError> {
-    let list: Vec<&RawValue> = serde_json::from_slice(raw).map_err(|_| PageError::Unreadable)?;
-    for tool in list {
-        let name = name_of(tool).ok_or(PageError::Unreadable)?;
-        tools.entry(name).or_default().push(Sha256::digest(tool.get().as_bytes()).into());
+    for (name, tool) in view::tools(raw).ok_or(PageError::Unreadable)? {
+        tools
+            .entry(name)
+            .or_default()
+            .push(Sha256::digest(tool.get().as_bytes()).into());
     }
     Ok(())
-}
-
-/// The last of several names counts, as for most readers.
-fn name_of(tool: &RawValue) -> Option<String> {
-    let members: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(tool.get()).ok()?;
-    serde_json::from_str(members.get("name")?.get()).ok()
 }
 
 fn digest(tools: &Tools) -> String {
@@ -188,15 +221,29 @@ fn describe(server: &str, digest: &str, tools: &Tools, before: Option<&Known>) -
     let none = Tools::new();
     let old = before.map_or(&none, |before| &before.tools);
     let count: usize = tools.values().map(Vec::len).sum();
-    let changed = |name: &String| old.get(name).is_some_and(|definitions| tools.get(name) != Some(definitions));
+    let changed = |name: &String| {
+        old.get(name)
+            .is_some_and(|definitions| tools.get(name) != Some(definitions))
+    };
     Manifest {
         server: server.to_owned(),
         digest: digest.to_owned(),
-        previous: Fact::from_option(before.map(|before| before.digest.clone()), "no manifest seen before"),
+        previous: Fact::from_option(
+            before.map(|before| before.digest.clone()),
+            "no manifest seen before",
+        ),
         tools: u64::try_from(count).unwrap_or(u64::MAX),
         names: listed(tools.keys(), NAMES_BYTES_MAX),
-        added: listed(tools.keys().filter(|name| before.is_some() && !old.contains_key(*name)), CHANGES_BYTES_MAX),
-        removed: listed(old.keys().filter(|name| !tools.contains_key(*name)), CHANGES_BYTES_MAX),
+        added: listed(
+            tools
+                .keys()
+                .filter(|name| before.is_some() && !old.contains_key(*name)),
+            CHANGES_BYTES_MAX,
+        ),
+        removed: listed(
+            old.keys().filter(|name| !tools.contains_key(*name)),
+            CHANGES_BYTES_MAX,
+        ),
         changed: listed(tools.keys().filter(|name| changed(name)), CHANGES_BYTES_MAX),
     }
 }

@@ -68,8 +68,7 @@ mod view;
 
 use std::collections::VecDeque;
 
-use affiant_entry::call::{Ending, Reason, Response, Server, Status, StatusCode};
-use affiant_entry::limits::NAME_BYTES_MAX;
+use affiant_entry::call::{Ending, Reason, Server, Status, StatusCode};
 use affiant_entry::record::{Anomaly, Body, Direction, SessionInfo};
 use affiant_entry::{CallId, CommitKey, CommitRun, Commitment, Fact, Moment, Record, Unredacted};
 
@@ -89,7 +88,7 @@ use session::{Implementation, Name, SessionKey, Sessions};
 use task::{Clock, TaskSerial, TaskStatus, Tasks};
 
 use crate::message::Message;
-use crate::scan::{Flag, Scan, Tap};
+use crate::scan::{self, Flag, Scan, Tap};
 
 /// A message with the keyed commitment to its bytes.
 pub type Seen = Message<Commitment>;
@@ -202,7 +201,12 @@ impl<M: Mint> Tracker<M> {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<u64> {
         let idle = self.sessions.deadline_us(self.config.session_idle_us);
-        let all = [self.requests.deadline_us(), self.tasks.deadline_us(), idle, self.rates.deadline_us()];
+        let all = [
+            self.requests.deadline_us(),
+            self.tasks.deadline_us(),
+            idle,
+            self.rates.deadline_us(),
+        ];
         all.into_iter().flatten().min()
     }
 
@@ -214,7 +218,10 @@ impl<M: Mint> Tracker<M> {
         while let Some(serial) = self.tasks.overdue(now.mono_us) {
             self.expire_task(serial);
         }
-        while let Some(key) = self.sessions.pop_idle(now.mono_us, self.config.session_idle_us) {
+        while let Some(key) = self
+            .sessions
+            .pop_idle(now.mono_us, self.config.session_idle_us)
+        {
             self.end_session(now, key, Reason::NoResponse);
         }
         self.tell_suppressed(now, false);
@@ -227,7 +234,10 @@ impl<M: Mint> Tracker<M> {
             Refusal::Denied => Reason::Denied,
         };
         if let Some(serial) = self.requests.find_call(call) {
-            let why = Why { absent: "not forwarded", ..Why::new(reason) };
+            let why = Why {
+                absent: "not forwarded",
+                ..Why::new(reason)
+            };
             self.end_request(serial, &why, false);
         }
     }
@@ -259,7 +269,12 @@ impl<M: Mint> Tracker<M> {
     }
 
     /// A text the client sent, scanned: all its messages, and what is wrong with it as a whole.
-    pub fn handle_client_scan(&mut self, now: Moment, via: &Via, scan: &Scan<Commitment>) -> Disposition {
+    pub fn handle_client_scan(
+        &mut self,
+        now: Moment,
+        via: &Via,
+        scan: &Scan<Commitment>,
+    ) -> Disposition {
         let mut held = Vec::new();
         for message in &scan.messages {
             match self.handle_client_message(now, via, message) {
@@ -268,7 +283,11 @@ impl<M: Mint> Tracker<M> {
             }
         }
         self.handle_text(now, via, Direction::ClientToServer, scan);
-        if held.is_empty() { Disposition::Pass } else { Disposition::Hold(held) }
+        if held.is_empty() {
+            Disposition::Pass
+        } else {
+            Disposition::Hold(held)
+        }
     }
 
     /// A text the server sent, scanned: all its messages, and what is wrong with it as a whole.
@@ -279,12 +298,25 @@ impl<M: Mint> Tracker<M> {
         self.handle_text(now, via, Direction::ServerToClient, scan);
     }
 
-    fn handle_text(&mut self, now: Moment, via: &Via, direction: Direction, scan: &Scan<Commitment>) {
+    fn handle_text(
+        &mut self,
+        now: Moment,
+        via: &Via,
+        direction: Direction,
+        scan: &Scan<Commitment>,
+    ) {
         for (flag, offset) in scan.flags.iter() {
             self.handle_malformed(now, via, direction, Malformed::Flagged { flag, offset });
         }
         if let Some(error) = &scan.error {
-            self.handle_malformed(now, via, direction, Malformed::NotJson { offset: error.offset });
+            self.handle_malformed(
+                now,
+                via,
+                direction,
+                Malformed::NotJson {
+                    offset: error.offset,
+                },
+            );
         }
         if scan.messages_dropped > 0 {
             let count = scan.messages_dropped;
@@ -293,15 +325,30 @@ impl<M: Mint> Tracker<M> {
     }
 
     /// Something is wrong with a text as a whole.
-    pub fn handle_malformed(&mut self, now: Moment, via: &Via, direction: Direction, what: Malformed) {
-        let about = About { home: self.known_home(via), call: None, direction: Some(direction) };
+    pub fn handle_malformed(
+        &mut self,
+        now: Moment,
+        via: &Via,
+        direction: Direction,
+        what: Malformed,
+    ) {
+        let about = About {
+            home: self.known_home(via),
+            call: None,
+            direction: Some(direction),
+        };
         let (code, facts) = match what {
             Malformed::NotJson { offset } => (Code::NotJson, Facts::new().number("offset", offset)),
             Malformed::Oversize { bytes } => (Code::Oversize, Facts::new().number("bytes", bytes)),
-            Malformed::Flagged { flag, offset } => (Code::from(flag), Facts::new().number("offset", offset)),
-            Malformed::MessagesDropped { count } => {
-                (Code::Limit, Facts::new().word("which", "batch-messages").number("dropped", count))
+            Malformed::Flagged { flag, offset } => {
+                (Code::from(flag), Facts::new().number("offset", offset))
             }
+            Malformed::MessagesDropped { count } => (
+                Code::Limit,
+                Facts::new()
+                    .word("which", "batch-messages")
+                    .number("dropped", count),
+            ),
         };
         self.anomaly(now, about, code, facts);
         let unread = matches!(what, Malformed::NotJson { .. } | Malformed::Oversize { .. });
@@ -326,12 +373,25 @@ struct Why {
 
 impl Why {
     const fn new(reason: Reason) -> Self {
-        Self { reason, http_status: None, absent: "no response", cancel_text: None }
+        Self {
+            reason,
+            http_status: None,
+            absent: "no response",
+            cancel_text: None,
+        }
     }
 
     fn ending(&self, task: Option<String>) -> Ending {
-        let status = Status { http_status: self.http_status, ..Status::new(StatusCode::Error, self.reason) };
-        Ending { status, response: Fact::absent(self.absent), latency_us: Fact::absent(self.absent), task }
+        let status = Status {
+            http_status: self.http_status,
+            ..Status::new(StatusCode::Error, self.reason)
+        };
+        Ending {
+            status,
+            response: Fact::absent(self.absent),
+            latency_us: Fact::absent(self.absent),
+            task,
+        }
     }
 }
 
@@ -349,9 +409,16 @@ impl<M: Mint> Tracker<M> {
     /// Takes a request out of the table; a call ends. With `late`, an answer may still come and is
     /// then known as late.
     fn end_request(&mut self, serial: Serial, why: &Why, late: bool) {
-        let Some(request) = self.take_request(serial) else { return };
+        let Some(request) = self.take_request(serial) else {
+            return;
+        };
         if let (true, Some(id)) = (late, &request.id) {
-            self.ended.push(request.scope, id.clone(), request.call(), self.config.limits.ended_max);
+            self.ended.push(
+                request.scope,
+                id.clone(),
+                request.call(),
+                self.config.limits.ended_max,
+            );
         }
         if let What::Call(call) = request.what {
             let server = self.server_facts(request.home, call.revision.as_ref());
@@ -376,7 +443,11 @@ impl<M: Mint> Tracker<M> {
 
     /// The stream of a request closed, but its answer may come on another.
     fn detach_request(&mut self, serial: Serial) {
-        let Some((true, home)) = self.requests.get(serial).map(|request| (request.attached, request.home)) else {
+        let Some((true, home)) = self
+            .requests
+            .get(serial)
+            .map(|request| (request.attached, request.home))
+        else {
             return;
         };
         self.sessions.leave(home);
@@ -404,17 +475,31 @@ impl<M: Mint> Tracker<M> {
 
     /// The time of a task is over.
     fn expire_task(&mut self, serial: TaskSerial) {
-        let clock = self.tasks.get(serial).and_then(|task| task.deadline).map(|(_, clock)| clock);
+        let clock = self
+            .tasks
+            .get(serial)
+            .and_then(|task| task.deadline)
+            .map(|(_, clock)| clock);
         match clock {
             Some(Clock::Final(TaskStatus::Completed)) => {
-                let Some(task) = self.tasks.take(serial) else { return };
-                let mut ending = Why { absent: "result never fetched", ..Why::new(Reason::Ok) }
-                    .ending(Some(draft::clipped(&task.id)));
+                let Some(task) = self.tasks.take(serial) else {
+                    return;
+                };
+                let mut ending = Why {
+                    absent: "result never fetched",
+                    ..Why::new(Reason::Ok)
+                }
+                .ending(Some(draft::clipped(&task.id)));
                 ending.status.code = StatusCode::Success;
                 self.push_task_end(task, ending);
             }
-            Some(Clock::Final(TaskStatus::Failed | TaskStatus::Running | TaskStatus::Cancelled)) => {
-                let why = Why { absent: "result never fetched", ..Why::new(Reason::TaskFailed) };
+            Some(Clock::Final(
+                TaskStatus::Failed | TaskStatus::Running | TaskStatus::Cancelled,
+            )) => {
+                let why = Why {
+                    absent: "result never fetched",
+                    ..Why::new(Reason::TaskFailed)
+                };
                 self.end_task(serial, &why);
             }
             Some(Clock::CancelAsked) => self.end_task(serial, &Why::new(Reason::Cancelled)),
@@ -425,7 +510,9 @@ impl<M: Mint> Tracker<M> {
     /// Makes room in the in-flight table.
     fn make_room(&mut self, now: Moment) {
         while self.requests.len() >= self.config.limits.calls_open_max {
-            let Some(serial) = self.requests.oldest() else { return };
+            let Some(serial) = self.requests.oldest() else {
+                return;
+            };
             let call = self.requests.get(serial).and_then(Request::call);
             self.limit(now, call, "calls-open");
             self.end_request(serial, &Why::new(Reason::OutcomeUnknown), true);
@@ -433,7 +520,10 @@ impl<M: Mint> Tracker<M> {
     }
 
     fn limit(&mut self, now: Moment, call: Option<CallId>, which: &'static str) {
-        let about = About { call, ..About::default() };
+        let about = About {
+            call,
+            ..About::default()
+        };
         self.anomaly(now, about, Code::Limit, Facts::new().word("which", which));
     }
 
@@ -445,7 +535,10 @@ impl<M: Mint> Tracker<M> {
     }
 
     fn push_anomaly(&mut self, at: Moment, about: About, code: Code, facts: Facts) {
-        let session = about.home.and_then(|home| self.sessions.get(home)).map(|session| session.id.clone());
+        let session = about
+            .home
+            .and_then(|home| self.sessions.get(home))
+            .map(|session| session.id.clone());
         let anomaly = Anomaly {
             code: code.as_str().into(),
             server: self.config.server_id.clone(),
@@ -453,13 +546,20 @@ impl<M: Mint> Tracker<M> {
             direction: Fact::from_option(about.direction, "of neither"),
             facts: facts.into_map(),
         };
-        self.outbox.push_back(Output::Record(Record { at, call: about.call, body: Body::Anomaly(anomaly) }));
+        self.outbox.push_back(Output::Record(Record {
+            at,
+            call: about.call,
+            body: Body::Anomaly(anomaly),
+        }));
     }
 
     /// Records how many anomalies and failures were not recorded one by one.
     fn tell_suppressed(&mut self, now: Moment, all: bool) {
         for (kind, count) in self.rates.take_suppressed(now.mono_us, all) {
-            let facts = Facts::new().word("which", "per-minute").word("code", kind).number("suppressed", count);
+            let facts = Facts::new()
+                .word("which", "per-minute")
+                .word("code", kind)
+                .number("suppressed", count);
             self.push_anomaly(now, About::default(), Code::Limit, facts);
         }
     }
@@ -467,7 +567,9 @@ impl<M: Mint> Tracker<M> {
     /// Field 4 as known now: what this conversation knows, else what the route knows.
     fn server_facts(&self, home: SessionKey, revision: Option<&Revision>) -> Server {
         let peers = self.sessions.get(home).map(|session| &session.peers);
-        let server = peers.and_then(|peers| peers.server.as_ref()).or(self.server.as_ref());
+        let server = peers
+            .and_then(|peers| peers.server.as_ref())
+            .or(self.server.as_ref());
         let revision = revision.or_else(|| peers.and_then(|peers| peers.revision.as_ref()));
         let name = server.and_then(|server| server.name.clone());
         let version = server.and_then(|server| server.version.clone());
@@ -475,13 +577,18 @@ impl<M: Mint> Tracker<M> {
             id: self.config.server_id.clone(),
             name: Fact::from_option(name, "no serverInfo seen"),
             version: Fact::from_option(version, "no serverInfo seen"),
-            protocol: Fact::from_option(revision.map(|r| r.as_str().to_owned()), "no revision seen"),
+            protocol: Fact::from_option(
+                revision.map(|r| r.as_str().to_owned()),
+                "no revision seen",
+            ),
             transport: self.config.transport,
         }
     }
 
-    fn response(seen: &Seen) -> Fact<Response> {
-        Fact::Known(Response { bytes: seen.bytes, commit: seen.digest.clone() })
+    /// A keyed commitment to a raw JSON value; to the value of a string, however it is escaped.
+    fn commit_text(&self, label: &'static str, raw: &[u8]) -> Commitment {
+        let text = scan::unescape_bytes(raw);
+        self.key.commit(label, text.as_deref().unwrap_or(raw))
     }
 
     // --- sessions ---
@@ -494,17 +601,25 @@ impl<M: Mint> Tracker<M> {
 
     /// The home of a message that came this way, if it is known; of any era.
     fn known_home(&self, via: &Via) -> Option<SessionKey> {
-        let mut requests = via.exchange.into_iter().flat_map(|exchange| self.requests.of_exchange(exchange));
+        let mut requests = via
+            .exchange
+            .into_iter()
+            .flat_map(|exchange| self.requests.of_exchange(exchange));
         let of_request = requests.next().map(|(_, request)| request.home);
-        of_request.or_else(|| self.sessions.find(&view::home_name(via, Era::Legacy, None, &self.key)))
+        of_request.or_else(|| {
+            self.sessions
+                .find(&view::home_name(via, Era::Legacy, None, &self.key))
+        })
     }
 
     fn session(&mut self, now: Moment, via: &Via, name: Name) -> SessionKey {
-        if let Some(key) = self.sessions.find(&name) {
+        if self.sessions.find(&name).is_some() {
             return self.sessions.resolve(name, now.mono_us, String::new);
         }
         let minted = CallId::from_parts(now.utc_us, self.mint.ulid_entropy());
-        let id = name.given().map_or_else(|| minted.to_string(), str::to_owned);
+        let id = name
+            .given()
+            .map_or_else(|| minted.to_string(), str::to_owned);
         let key = self.sessions.resolve(name, now.mono_us, || id);
         if let Some(session) = self.sessions.get_mut(key) {
             session.client_address = via.headers.client_address.as_deref().map(draft::clipped);
@@ -519,7 +634,9 @@ impl<M: Mint> Tracker<M> {
 
     /// Records that a session began, once.
     fn start_session(&mut self, now: Moment, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         if !std::mem::replace(&mut session.started, true) {
             self.push_session(now, key, "start");
         }
@@ -528,12 +645,18 @@ impl<M: Mint> Tracker<M> {
     /// Ends a session: what waits in it on no open stream ends, and its end is recorded if its start
     /// was. A name that cannot come again is forgotten.
     fn end_session(&mut self, now: Moment, key: SessionKey, reason: Reason) {
-        let orphans: Vec<_> =
-            self.requests.of_home(key).filter(|(_, request)| !request.attached).map(|(serial, _)| serial).collect();
+        let orphans: Vec<_> = self
+            .requests
+            .of_home(key)
+            .filter(|(_, request)| !request.attached)
+            .map(|(serial, _)| serial)
+            .collect();
         for serial in orphans {
             self.end_request(serial, &Why::new(reason), true);
         }
-        let Some(session) = self.sessions.get_mut(key) else { return };
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         let inferred = matches!(session.name, Name::Inferred(_));
         if std::mem::replace(&mut session.started, false) {
             self.push_session(now, key, "end");
@@ -544,9 +667,14 @@ impl<M: Mint> Tracker<M> {
     }
 
     fn push_session(&mut self, at: Moment, key: SessionKey, phase: &'static str) {
-        let Some(session) = self.sessions.get(key) else { return };
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
         let peers = &session.peers;
-        let revision = peers.revision.as_ref().map(|revision| revision.as_str().to_owned());
+        let revision = peers
+            .revision
+            .as_ref()
+            .map(|revision| revision.as_str().to_owned());
         let info = SessionInfo {
             phase: phase.into(),
             id: session.id.clone(),
@@ -560,7 +688,11 @@ impl<M: Mint> Tracker<M> {
             command: self.config.process.command.clone(),
             binary: self.config.process.binary.clone(),
         };
-        self.outbox.push_back(Output::Record(Record { at, call: None, body: Body::Session(Box::new(info)) }));
+        self.outbox.push_back(Output::Record(Record {
+            at,
+            call: None,
+            body: Body::Session(Box::new(info)),
+        }));
     }
 
     /// Whether every table is empty.

@@ -147,7 +147,8 @@ impl Requests {
         if let Some(deadline_us) = request.deadline_us {
             self.deadlines.insert((deadline_us, serial));
             if let Some(token) = &request.progress {
-                self.by_progress.insert((request.scope, token.clone()), serial);
+                self.by_progress
+                    .insert((request.scope, token.clone()), serial);
             }
         }
         self.slots.insert(serial, request);
@@ -171,7 +172,11 @@ impl Requests {
             self.deadlines.remove(&(deadline_us, serial));
         }
         if let Some(token) = &request.progress {
-            remove_if(&mut self.by_progress, &(request.scope, token.clone()), serial);
+            remove_if(
+                &mut self.by_progress,
+                &(request.scope, token.clone()),
+                serial,
+            );
         }
         Some(request)
     }
@@ -185,8 +190,12 @@ impl Requests {
 
     /// Progress came: the time to answer starts anew.
     pub(super) fn refresh(&mut self, scope: Scope, token: &RpcId, deadline_us: u64) -> bool {
-        let Some(serial) = self.by_progress.get(&(scope, token.clone())).copied() else { return false };
-        let Some(request) = self.slots.get_mut(&serial) else { return false };
+        let Some(serial) = self.by_progress.get(&(scope, token.clone())).copied() else {
+            return false;
+        };
+        let Some(request) = self.slots.get_mut(&serial) else {
+            return false;
+        };
         if let Some(old) = request.deadline_us.replace(deadline_us) {
             self.deadlines.remove(&(old, serial));
         }
@@ -198,14 +207,21 @@ impl Requests {
         self.slots.first_key_value().map(|(serial, _)| *serial)
     }
 
-    pub(super) fn of_exchange(&self, exchange: ExchangeId) -> impl Iterator<Item = (Serial, &Request)> {
+    pub(super) fn of_exchange(
+        &self,
+        exchange: ExchangeId,
+    ) -> impl Iterator<Item = (Serial, &Request)> {
         let all = (exchange, Serial(0))..=(exchange, Serial(u64::MAX));
-        self.by_exchange.range(all).filter_map(|(_, serial)| Some((*serial, self.slots.get(serial)?)))
+        self.by_exchange
+            .range(all)
+            .filter_map(|(_, serial)| Some((*serial, self.slots.get(serial)?)))
     }
 
     pub(super) fn of_home(&self, home: SessionKey) -> impl Iterator<Item = (Serial, &Request)> {
         let all = (home, Serial(0))..=(home, Serial(u64::MAX));
-        self.by_home.range(all).filter_map(|(_, serial)| Some((*serial, self.slots.get(serial)?)))
+        self.by_home
+            .range(all)
+            .filter_map(|(_, serial)| Some((*serial, self.slots.get(serial)?)))
     }
 
     pub(super) fn serials(&self) -> Vec<Serial> {
@@ -225,13 +241,17 @@ impl Requests {
     /// Whether every index holds exactly what `slots` holds.
     #[cfg(test)]
     pub(super) fn is_consistent(&self) -> bool {
-        let count = |has: fn(&Request) -> bool| self.slots.values().filter(|request| has(request)).count();
+        let count =
+            |has: fn(&Request) -> bool| self.slots.values().filter(|request| has(request)).count();
         self.by_home.len() == self.slots.len()
             && self.by_id.len() == count(|request| request.id.is_some())
             && self.by_exchange.len() == count(|request| request.exchange.is_some())
             && self.by_call.len() == count(|request| request.call().is_some())
             && self.deadlines.len() == count(|request| request.deadline_us.is_some())
-            && self.by_progress.values().all(|serial| self.slots.contains_key(serial))
+            && self
+                .by_progress
+                .values()
+                .all(|serial| self.slots.contains_key(serial))
     }
 }
 
@@ -256,9 +276,15 @@ impl Ended {
         self.by_id.insert((scope, id.clone()), (serial, call));
         self.order.push_back((serial, scope, id));
         while self.order.len() > max {
-            let Some((serial, scope, id)) = self.order.pop_front() else { break };
+            let Some((serial, scope, id)) = self.order.pop_front() else {
+                break;
+            };
             let key = (scope, id);
-            if self.by_id.get(&key).is_some_and(|(newest, _)| *newest == serial) {
+            if self
+                .by_id
+                .get(&key)
+                .is_some_and(|(newest, _)| *newest == serial)
+            {
                 self.by_id.remove(&key);
             }
         }
@@ -266,7 +292,9 @@ impl Ended {
 
     /// What ended under that id: `None` if nothing did, `Some(None)` if it was no call. Told once.
     pub(super) fn take(&mut self, scope: Scope, id: &RpcId) -> Option<Option<CallId>> {
-        self.by_id.remove(&(scope, id.clone())).map(|(_, call)| call)
+        self.by_id
+            .remove(&(scope, id.clone()))
+            .map(|(_, call)| call)
     }
 
     pub(super) fn clear(&mut self) {
@@ -274,6 +302,7 @@ impl Ended {
         self.order.clear();
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }

@@ -41,8 +41,16 @@ impl Revision {
 
 /// `YYYY-MM-DD`, with anything after it (`-draft`).
 fn is_date(text: &str) -> bool {
-    let Some(date) = text.as_bytes().get(..10) else { return false };
-    date.iter().enumerate().all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() })
+    let Some(date) = text.as_bytes().get(..10) else {
+        return false;
+    };
+    date.iter().enumerate().all(|(at, byte)| {
+        if at == 4 || at == 7 {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_digit()
+        }
+    })
 }
 
 #[cfg(test)]

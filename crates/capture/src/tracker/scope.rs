@@ -21,7 +21,12 @@ pub(super) enum Scope {
 
 impl Scope {
     /// The scope of a request.
-    pub(super) fn of(era: Era, home: SessionKey, name: &Name, exchange: Option<ExchangeId>) -> Self {
+    pub(super) fn of(
+        era: Era,
+        home: SessionKey,
+        name: &Name,
+        exchange: Option<ExchangeId>,
+    ) -> Self {
         let per_home = match name {
             Name::Process | Name::Endpoint(_) => true,
             Name::Header(_) => era == Era::Legacy,
@@ -34,42 +39,65 @@ impl Scope {
     }
 }
 
-/// Response heads of open exchanges.
+/// What is known of the responses of open exchanges.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
-    heads: BTreeMap<ExchangeId, ResponseHead>,
+    known: BTreeMap<ExchangeId, Known>,
+}
+
+/// What is known of one response.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    pub(super) head: ResponseHead,
+    /// Part of the body could not be read.
+    pub(super) malformed: bool,
+}
+
+impl Known {
+    /// The status, where it is an error.
+    pub(super) fn error_status(&self) -> Option<u16> {
+        (self.head.status >= 300).then_some(self.head.status)
+    }
 }
 
 impl Exchanges {
     /// Keeps a head; returns whether the oldest had to be forgotten for it.
     pub(super) fn insert(&mut self, exchange: ExchangeId, head: ResponseHead, max: usize) -> bool {
-        self.heads.insert(exchange, head);
-        let over = self.heads.len() > max;
+        self.known.insert(
+            exchange,
+            Known {
+                head,
+                malformed: false,
+            },
+        );
+        let over = self.known.len() > max;
         if over {
-            self.heads.pop_first();
+            self.known.pop_first();
         }
         over
     }
 
-    pub(super) fn head(&self, exchange: ExchangeId) -> Option<&ResponseHead> {
-        self.heads.get(&exchange)
+    /// Part of the response could not be read.
+    pub(super) fn mark_malformed(&mut self, exchange: ExchangeId) {
+        if let Some(known) = self.known.get_mut(&exchange) {
+            known.malformed = true;
+        }
     }
 
-    /// The status, where it is an error.
-    pub(super) fn error_status(&self, exchange: Option<ExchangeId>) -> Option<u16> {
-        let status = self.head(exchange?)?.status;
-        (status >= 300).then_some(status)
+    pub(super) fn get(&self, exchange: Option<ExchangeId>) -> Option<&Known> {
+        self.known.get(&exchange?)
     }
 
-    pub(super) fn remove(&mut self, exchange: ExchangeId) -> Option<ResponseHead> {
-        self.heads.remove(&exchange)
+    pub(super) fn remove(&mut self, exchange: ExchangeId) -> Option<Known> {
+        self.known.remove(&exchange)
     }
 
     pub(super) fn clear(&mut self) {
-        self.heads.clear();
+        self.known.clear();
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.heads.len()
+        self.known.len()
     }
 }

@@ -54,6 +54,11 @@ impl Name {
         }
     }
 
+    /// Whether MCP's own transport gave the id.
+    pub(super) fn has_protocol_id(&self) -> bool {
+        matches!(self, Self::Header(_) | Self::Endpoint(_))
+    }
+
     /// The id, where the peers gave one.
     pub(super) fn given(&self) -> Option<&str> {
         match self {
@@ -119,7 +124,12 @@ impl Sessions {
     }
 
     /// The session of that name, made with `id` if there is none; it counts as heard of now.
-    pub(super) fn resolve(&mut self, name: Name, now_us: u64, id: impl FnOnce() -> String) -> SessionKey {
+    pub(super) fn resolve(
+        &mut self,
+        name: Name,
+        now_us: u64,
+        id: impl FnOnce() -> String,
+    ) -> SessionKey {
         if let Some(key) = self.find(&name) {
             self.touch(key, now_us);
             return key;
@@ -130,7 +140,15 @@ impl Sessions {
         self.by_name.insert(name.clone(), key);
         let id = id();
         let peers = Peers::default();
-        let session = Session { name, id, peers, client_address: None, started: false, busy: 0, last_us: now_us };
+        let session = Session {
+            name,
+            id,
+            peers,
+            client_address: None,
+            started: false,
+            busy: 0,
+            last_us: now_us,
+        };
         self.slots.insert(key, session);
         if !process {
             self.awake.insert((now_us, key));
@@ -139,7 +157,9 @@ impl Sessions {
     }
 
     fn touch(&mut self, key: SessionKey, now_us: u64) {
-        let Some(session) = self.slots.get_mut(&key) else { return };
+        let Some(session) = self.slots.get_mut(&key) else {
+            return;
+        };
         if session.name == Name::Process {
             return;
         }
@@ -167,7 +187,9 @@ impl Sessions {
 
     /// When the next session may have fallen idle.
     pub(super) fn deadline_us(&self, idle_us: u64) -> Option<u64> {
-        self.awake.first().map(|(last_us, _)| last_us.saturating_add(idle_us))
+        self.awake
+            .first()
+            .map(|(last_us, _)| last_us.saturating_add(idle_us))
     }
 
     /// The next session that fell idle, if any. One that waits for an answer on an open stream is
@@ -198,7 +220,13 @@ impl Sessions {
             return None;
         }
         let idle = |key: &SessionKey| self.slots.get(key).is_some_and(|session| session.busy == 0);
-        let keys = || self.asleep.iter().chain(&self.awake).map(|(_, key)| *key).filter(|key| *key != keep);
+        let keys = || {
+            self.asleep
+                .iter()
+                .chain(&self.awake)
+                .map(|(_, key)| *key)
+                .filter(|key| *key != keep)
+        };
         keys().find(idle).or_else(|| keys().next())
     }
 
@@ -214,6 +242,7 @@ impl Sessions {
         self.slots.keys().copied().collect()
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -226,7 +255,9 @@ pub(super) fn baggage_session(baggage: &str) -> Option<String> {
     let value_of = |wanted: &str| {
         baggage.split(',').find_map(|member| {
             let (key, value) = member.split(';').next()?.split_once('=')?;
-            (key.trim() == wanted).then(|| percent_decoded(value.trim())).filter(|value| !value.is_empty())
+            (key.trim() == wanted)
+                .then(|| percent_decoded(value.trim()))
+                .filter(|value| !value.is_empty())
         })
     };
     value_of("session.id").or_else(|| value_of("mcp.session.id"))
@@ -236,7 +267,11 @@ fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
-        let hex = |digit: u8| char::from(digit).to_digit(16).and_then(|n| u8::try_from(n).ok());
+        let hex = |digit: u8| {
+            char::from(digit)
+                .to_digit(16)
+                .and_then(|n| u8::try_from(n).ok())
+        };
         let escaped = match (byte, tail) {
             (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
             _ => None,
@@ -258,10 +293,16 @@ mod tests {
 
     #[test]
     fn baggage_names_the_session() {
-        assert_eq!(baggage_session("a=1, session.id=s%201;p=2,mcp.session.id=x").as_deref(), Some("s 1"));
+        assert_eq!(
+            baggage_session("a=1, session.id=s%201;p=2,mcp.session.id=x").as_deref(),
+            Some("s 1")
+        );
         assert_eq!(baggage_session("mcp.session.id=x").as_deref(), Some("x"));
         assert_eq!(baggage_session("session.id=,a"), None);
-        assert_eq!(baggage_session("session.id=%zz%4").as_deref(), Some("%zz%4"));
+        assert_eq!(
+            baggage_session("session.id=%zz%4").as_deref(),
+            Some("%zz%4")
+        );
     }
 
     #[test]
@@ -276,7 +317,11 @@ mod tests {
         assert_eq!(sessions.pop_idle(10, 10), None);
         sessions.leave(busy);
         assert_eq!(sessions.pop_idle(20, 10), Some(busy));
-        assert_eq!(sessions.resolve(Name::Header("a".to_owned()), 21, String::new), key, "the name is still known");
+        assert_eq!(
+            sessions.resolve(Name::Header("a".to_owned()), 21, String::new),
+            key,
+            "the name is still known"
+        );
         assert_eq!(sessions.deadline_us(10), Some(31));
     }
 
@@ -284,7 +329,8 @@ mod tests {
     fn the_session_given_up_is_the_one_silent_longest() {
         let mut sessions = Sessions::default();
         let names = ["a", "b", "c"].map(|id| Name::Meta(id.to_owned()));
-        let [a, b, c] = [0, 1, 2].map(|n| sessions.resolve(names[n].clone(), n as u64, String::new));
+        let [a, b, c] =
+            [0, 1, 2].map(|n| sessions.resolve(names[n].clone(), n as u64, String::new));
         assert_eq!(sessions.surplus(3, c), None);
         sessions.enter(a);
         assert_eq!(sessions.surplus(2, c), Some(b));

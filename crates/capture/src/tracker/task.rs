@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use affiant_entry::call::Chain;
 use affiant_entry::{CallId, Moment};
 
 use super::revision::Revision;
@@ -49,7 +50,7 @@ pub(super) enum Clock {
     /// Its time to live.
     TimeToLive,
     /// Its final status is known, and nobody fetched the result.
-    Final(TaskStatus, Moment),
+    Final(TaskStatus),
     /// The client asked to cancel it, and nothing more was heard.
     CancelAsked,
 }
@@ -62,6 +63,7 @@ pub(super) struct Task {
     pub(super) id: String,
     pub(super) home: SessionKey,
     pub(super) revision: Option<Revision>,
+    pub(super) chain: Option<Chain>,
     pub(super) deadline: Option<(u64, Clock)>,
 }
 
@@ -128,7 +130,9 @@ impl Tasks {
 
     /// Sets when and why the task's time is over, unless it is sooner already for a final status.
     pub(super) fn expect_end(&mut self, serial: TaskSerial, deadline_us: u64, why: Clock) {
-        let Some(task) = self.slots.get_mut(&serial) else { return };
+        let Some(task) = self.slots.get_mut(&serial) else {
+            return;
+        };
         if let Some((_, Clock::Final(..))) = task.deadline {
             return;
         }
@@ -139,8 +143,15 @@ impl Tasks {
     }
 
     /// Keeps a status of a task nobody named yet.
-    pub(super) fn push_early(&mut self, id: &str, home: SessionKey, status: TaskStatus, max: usize) {
-        self.early.retain(|(other, at, _)| !(other == id && *at == home));
+    pub(super) fn push_early(
+        &mut self,
+        id: &str,
+        home: SessionKey,
+        status: TaskStatus,
+        max: usize,
+    ) {
+        self.early
+            .retain(|(other, at, _)| !(other == id && *at == home));
         self.early.push_back((id.to_owned(), home, status));
         while self.early.len() > max {
             self.early.pop_front();
@@ -149,7 +160,10 @@ impl Tasks {
 
     /// The status that came before the task.
     pub(super) fn take_early(&mut self, id: &str, home: SessionKey) -> Option<TaskStatus> {
-        let at = self.early.iter().position(|(other, of, _)| other == id && *of == home)?;
+        let at = self
+            .early
+            .iter()
+            .position(|(other, of, _)| other == id && *of == home)?;
         self.early.remove(at).map(|(_, _, status)| status)
     }
 
@@ -171,6 +185,7 @@ impl Tasks {
         self.early.clear();
     }
 
+    #[cfg(test)]
     pub(super) fn early_len(&self) -> usize {
         self.early.len()
     }

@@ -24,7 +24,12 @@ impl Via {
     /// The way of every message on stdio.
     #[must_use]
     pub fn stdio() -> Self {
-        Self { exchange: None, headers: HttpFacts::default(), stream: StreamKind::Stdio, sse_endpoint: None }
+        Self {
+            exchange: None,
+            headers: HttpFacts::default(),
+            stream: StreamKind::Stdio,
+            sse_endpoint: None,
+        }
     }
 }
 
