@@ -14,7 +14,7 @@
 //! One group of frames is one write and one `fdatasync`. A group is visible in whole or not at all.
 //! Frames are at most [`FRAME_BYTES_MAX`], groups at most [`GROUP_BYTES_MAX`] bytes.
 //!
-//! ```no_run
+//! ```
 //! use affiant_spool::{Frame, Item, Options, Reader, Spool, Tail};
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path();
@@ -40,14 +40,22 @@
 //! The format is `docs/spec/spool.md`.
 
 mod blob;
+mod catalog;
+mod cursor;
 mod damage;
 mod error;
 mod frame;
+mod live;
 mod options;
 mod ordinal;
 mod reader;
+pub mod recovery;
+mod reserve;
+mod scan;
 mod segment;
+mod source;
 mod storage;
+pub mod testing;
 mod writer;
 
 pub use blob::BlobId;
@@ -59,6 +67,7 @@ pub use frame::{FRAME_BYTES_MAX, FRAME_OVERHEAD_BYTES, Frame, FrameKind, GROUP_B
 pub use options::{Options, Scan};
 pub use ordinal::{Ordinal, OrdinalRange, Position, SegmentNumber, SpoolId};
 pub use reader::{FrameRef, Item, Reader};
+pub use recovery::Recovery;
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, HeaderError, SegmentHeader};
 pub use storage::{LockGuard, LockOutcome, OsStorage, Storage, StorageFile};
-pub use writer::{GroupPosition, Recovery, Released, Spool};
+pub use writer::{GroupPosition, Released, Spool};

@@ -1,5 +1,6 @@
 //! How a spool is laid out and how much it may hold.
 
+use crate::error::OpenError;
 use crate::ordinal::SpoolId;
 
 /// Settings of a writer. All sizes in bytes.
@@ -8,7 +9,8 @@ use crate::ordinal::SpoolId;
 pub struct Options {
     /// The id for a spool that does not exist yet; `None` draws one from the operating system.
     pub new_id: Option<SpoolId>,
-    /// Size at which a segment is finished and the next begun. Default 64 MiB, at least 64 KiB.
+    /// Size at which a segment is finished and the next begun. Default 64 MiB, at least 8 KiB.
+    /// A larger group gets a segment of its own.
     pub segment_bytes: u64,
     /// Zeros written into a new segment. Default 1 MiB.
     pub prealloc_first_bytes: u64,
@@ -51,3 +53,43 @@ impl Default for Options {
         }
     }
 }
+
+impl Options {
+    /// Holds the options against their limits.
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        let room = self.reserve_bytes.saturating_add(SEGMENT_BYTES_MIN);
+        let checks = [
+            (
+                "segment_bytes",
+                self.segment_bytes,
+                SEGMENT_BYTES_MIN,
+                SEGMENT_BYTES_MAX,
+            ),
+            (
+                "bytes_max",
+                self.bytes_max,
+                SEGMENT_BYTES_MIN.max(room),
+                u64::MAX,
+            ),
+            ("reserve_bytes", self.reserve_bytes, 0, RESERVE_BYTES_MAX),
+        ];
+        for (name, found, min, max) in checks {
+            if found < min || found > max {
+                return Err(OpenError::Option {
+                    name,
+                    found,
+                    min,
+                    max,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Small enough for tests that roll often, large enough for a header and a few groups.
+const SEGMENT_BYTES_MIN: u64 = 8 * 1024;
+/// Recovery reads the last segment in whole.
+const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// A reserve takes a handful of small frames; more would only be taken from the entries.
+const RESERVE_BYTES_MAX: u64 = 16 * 1024 * 1024;
