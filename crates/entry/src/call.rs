@@ -80,28 +80,56 @@ pub struct Input {
 pub(crate) enum InputForm {
     Value(Box<RawValue>),
     Absent(&'static str),
-    Blob { id: String, bytes: u64, commit: Commitment },
-    Withheld { reason: Cow<'static, str>, bytes: u64, commit: Commitment },
+    Blob {
+        id: String,
+        bytes: u64,
+        commit: Commitment,
+    },
+    Withheld {
+        reason: Cow<'static, str>,
+        bytes: u64,
+        commit: Commitment,
+    },
 }
 
 impl Input {
     /// Redacted JSON, kept in the entry. `redactions_more` counts redactions beyond the listed ones.
     #[must_use]
-    pub const fn redacted(json: Box<RawValue>, redactions: Vec<Redaction>, redactions_more: u64) -> Self {
-        Self { form: InputForm::Value(json), redactions, redactions_more }
+    pub const fn redacted(
+        json: Box<RawValue>,
+        redactions: Vec<Redaction>,
+        redactions_more: u64,
+    ) -> Self {
+        Self {
+            form: InputForm::Value(json),
+            redactions,
+            redactions_more,
+        }
     }
 
     /// The request had no arguments.
     #[must_use]
     pub const fn absent(reason: &'static str) -> Self {
-        Self { form: InputForm::Absent(reason), redactions: Vec::new(), redactions_more: 0 }
+        Self {
+            form: InputForm::Absent(reason),
+            redactions: Vec::new(),
+            redactions_more: 0,
+        }
     }
 
     /// The input is kept out of the entry altogether: the redactor failed, or a limit was hit.
     #[must_use]
     pub const fn withheld(reason: Cow<'static, str>, bytes: u64, commit: Commitment) -> Self {
-        let form = InputForm::Withheld { reason, bytes, commit };
-        Self { form, redactions: Vec::new(), redactions_more: 0 }
+        let form = InputForm::Withheld {
+            reason,
+            bytes,
+            commit,
+        };
+        Self {
+            form,
+            redactions: Vec::new(),
+            redactions_more: 0,
+        }
     }
 
     /// The redacted JSON, if it stands in this input itself.
@@ -121,8 +149,14 @@ impl Input {
 
     /// Moves redacted JSON longer than `inline_bytes_max` out into a blob: the entry then names it by
     /// the SHA-256 of its bytes, with length and commitment. Returns the blob's bytes to store.
-    pub fn take_blob(&mut self, inline_bytes_max: usize, key: &crate::secret::CommitKey) -> Option<Blob> {
-        let long = self.json().is_some_and(|json| json.len() > inline_bytes_max);
+    pub fn take_blob(
+        &mut self,
+        inline_bytes_max: usize,
+        key: &crate::secret::CommitKey,
+    ) -> Option<Blob> {
+        let long = self
+            .json()
+            .is_some_and(|json| json.len() > inline_bytes_max);
         if !long {
             return None;
         }
@@ -130,7 +164,11 @@ impl Input {
         let blob = Blob::new(json);
         let commit = key.commit("input", &blob.bytes);
         let bytes = u64::try_from(blob.bytes.len()).unwrap_or(u64::MAX);
-        self.form = InputForm::Blob { id: blob.id(), bytes, commit };
+        self.form = InputForm::Blob {
+            id: blob.id(),
+            bytes,
+            commit,
+        };
         Some(blob)
     }
 }
@@ -358,7 +396,13 @@ impl Status {
     /// A status without codes.
     #[must_use]
     pub const fn new(code: StatusCode, reason: Reason) -> Self {
-        Self { code, reason, rpc_code: None, http_status: None, text: None }
+        Self {
+            code,
+            reason,
+            rpc_code: None,
+            http_status: None,
+            text: None,
+        }
     }
 }
 

@@ -7,12 +7,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::call::{
-    Agent, Call, Chain, Classification, Correlation, Ending, Input, InputForm, Policy, Redaction, Response, Server,
-    Session, Status, Tool,
+    Agent, Call, Chain, Classification, Correlation, Ending, Input, InputForm, Policy, Redaction,
+    Response, Server, Session, Status, Tool,
 };
 use crate::fact::Fact;
 use crate::ids::{BootId, CallId, SealNumber, Seq, SourceId};
 use crate::limits::ENTRY_BYTES_MAX;
+use crate::moment::Moment;
+use crate::reclose::{Reclosed, Withheld};
 use crate::record::{Body, Record};
 use crate::secret::Commitment;
 
@@ -81,6 +83,11 @@ pub fn encode(stamp: Stamp<'_>, record: &Record) -> Result<EntryBytes, EncodeErr
     match &record.body {
         Body::CallBegin(call) => finish(&head.with_call(call, None)),
         Body::CallEnd(call, ending) => finish(&head.with_call(call, Some(ending))),
+        Body::CallReclosed(reclosed) => finish(&ReclosedWire {
+            head,
+            closed_at: record.at,
+            reclosed,
+        }),
         Body::CallTask(task) => finish(&head.with("task", &**task)),
         Body::Boot(boot) => finish(&head.with("boot_info", &**boot)),
         Body::Stop(stop) => finish(&head.with("stop", stop)),
@@ -97,8 +104,20 @@ pub fn encode(stamp: Stamp<'_>, record: &Record) -> Result<EntryBytes, EncodeErr
 ///
 /// # Errors
 /// As [`encode`].
-pub fn encode_seal(source: &SourceId, boot: BootId, seal: SealNumber, note: &str) -> Result<EntryBytes, EncodeError> {
-    finish(&SealWire { v: ENTRY_VERSION, kind: "seal", source, boot, seal, note })
+pub fn encode_seal(
+    source: &SourceId,
+    boot: BootId,
+    seal: SealNumber,
+    note: &str,
+) -> Result<EntryBytes, EncodeError> {
+    finish(&SealWire {
+        v: ENTRY_VERSION,
+        kind: "seal",
+        source,
+        boot,
+        seal,
+        note,
+    })
 }
 
 fn finish<T: Serialize>(wire: &T) -> Result<EntryBytes, EncodeError> {
@@ -124,7 +143,11 @@ struct Head<'a> {
 
 impl<'a> Head<'a> {
     const fn with<T>(self, name: &'static str, body: &'a T) -> Plain<'a, T> {
-        Plain { head: self, name, body }
+        Plain {
+            head: self,
+            name,
+            body,
+        }
     }
 
     fn with_call(self, call: &'a Call, ending: Option<&'a Ending>) -> CallWire<'a> {
@@ -183,6 +206,93 @@ impl<T: Serialize> Serialize for Plain<'_, T> {
         map.serialize_entry(self.name, self.body)?;
         map.end()
     }
+}
+
+/// A `call.end` whose members are those of a `call.begin` in another boot.
+struct ReclosedWire<'a> {
+    head: Head<'a>,
+    closed_at: Moment,
+    reclosed: &'a Reclosed,
+}
+
+impl Serialize for ReclosedWire<'_> {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        #[derive(Serialize)]
+        struct Begun {
+            boot: BootId,
+            seq: Seq,
+        }
+        #[derive(Serialize)]
+        struct ClosedBy {
+            boot: BootId,
+            #[serde(serialize_with = "crate::moment::serialize_utc")]
+            time: i64,
+        }
+        let (h, r) = (&self.head, self.reclosed);
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("v", &h.v)?;
+        map.serialize_entry("kind", h.kind)?;
+        map.serialize_entry("source", h.source)?;
+        map.serialize_entry("boot", &h.boot)?;
+        map.serialize_entry("seq", &h.seq)?;
+        if let Some(call) = &h.call {
+            map.serialize_entry("call", call)?;
+        }
+        map.serialize_entry("time", &crate::moment::rfc3339(r.begun.utc_us))?;
+        map.serialize_entry("mono_us", &r.begun.mono_us)?;
+        for member in &r.before {
+            map.serialize_entry(&member.name, &member.raw)?;
+        }
+        if let Some(Withheld {
+            reason,
+            bytes,
+            commit,
+        }) = &r.withheld
+        {
+            map.serialize_entry("input_form", "withheld")?;
+            map.serialize_entry(
+                "input",
+                &WithheldWire {
+                    withheld: reason,
+                    bytes: *bytes,
+                    commit,
+                },
+            )?;
+            map.serialize_entry::<_, [Redaction]>("redactions", &[])?;
+        }
+        map.serialize_entry("status", &Reclosed::status())?;
+        map.serialize_entry("response", &Fact::<Response>::absent(NO_RESPONSE_SEEN))?;
+        map.serialize_entry("latency_us", &Fact::<u64>::absent(NO_RESPONSE_SEEN))?;
+        for member in &r.behind {
+            map.serialize_entry(&member.name, &member.raw)?;
+        }
+        map.serialize_entry(
+            "begun",
+            &Begun {
+                boot: r.boot,
+                seq: r.seq,
+            },
+        )?;
+        map.serialize_entry(
+            "closed_by",
+            &ClosedBy {
+                boot: h.boot,
+                time: self.closed_at.utc_us,
+            },
+        )?;
+        map.end()
+    }
+}
+
+/// Why a call that recovery closed has no response and no latency.
+const NO_RESPONSE_SEEN: &str = "recorder died before a response";
+
+#[derive(Serialize)]
+struct WithheldWire<'a> {
+    withheld: &'a str,
+    bytes: u64,
+    commit: &'a Commitment,
 }
 
 #[derive(Serialize)]
@@ -249,19 +359,25 @@ impl Serialize for InputWire<'_> {
             bytes: u64,
             commit: &'a Commitment,
         }
-        #[derive(Serialize)]
-        struct Withheld<'a> {
-            withheld: &'a str,
-            bytes: u64,
-            commit: &'a Commitment,
-        }
         match &self.0.form {
             InputForm::Value(raw) => <RawValue as Serialize>::serialize(raw, s),
             InputForm::Absent(absent) => Absent { absent }.serialize(s),
-            InputForm::Blob { id, bytes, commit } => Blob { blob: id, bytes: *bytes, commit }.serialize(s),
-            InputForm::Withheld { reason, bytes, commit } => {
-                Withheld { withheld: reason, bytes: *bytes, commit }.serialize(s)
+            InputForm::Blob { id, bytes, commit } => Blob {
+                blob: id,
+                bytes: *bytes,
+                commit,
             }
+            .serialize(s),
+            InputForm::Withheld {
+                reason,
+                bytes,
+                commit,
+            } => WithheldWire {
+                withheld: reason,
+                bytes: *bytes,
+                commit,
+            }
+            .serialize(s),
         }
     }
 }

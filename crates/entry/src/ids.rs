@@ -14,7 +14,9 @@ pub struct SourceId(String);
 
 /// A source id was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("source id `{given}` is not 1 to 64 characters of a-z, 0-9, `.`, `_`, `-` that start with a letter or digit")]
+#[error(
+    "source id `{given}` is not 1 to 64 characters of a-z, 0-9, `.`, `_`, `-` that start with a letter or digit"
+)]
 #[non_exhaustive]
 pub struct SourceIdError {
     /// What was given, clipped.
@@ -29,13 +31,15 @@ impl SourceId {
     pub fn new(text: &str) -> Result<Self, SourceIdError> {
         let first = text.bytes().next();
         let starts_well = first.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-        let all_well = text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-'));
+        let all_well = text.bytes().all(|b| {
+            b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-')
+        });
         if starts_well && all_well && text.len() <= 64 {
             Ok(Self(text.to_owned()))
         } else {
-            Err(SourceIdError { given: crate::limits::clip(text, 80) })
+            Err(SourceIdError {
+                given: crate::limits::clip(text, 80),
+            })
         }
     }
 
@@ -46,11 +50,21 @@ impl SourceId {
         let mut out: String = text
             .to_lowercase()
             .chars()
-            .map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+            .map(|c| {
+                if c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-') {
+                    c
+                } else {
+                    '-'
+                }
+            })
             .take(64)
             .collect();
         out = out.trim_start_matches(['.', '_', '-']).to_owned();
-        if out.is_empty() { Self("source".to_owned()) } else { Self(out) }
+        if out.is_empty() {
+            Self("source".to_owned())
+        } else {
+            Self(out)
+        }
     }
 
     /// The text.
@@ -70,6 +84,54 @@ impl<'de> Deserialize<'de> for SourceId {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
         let text = String::deserialize(d)?;
         Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Name of a spool, the directory that holds one chain: 1 to 128 characters of `[A-Za-z0-9._-]` that
+/// do not begin with a dot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct SpoolName(String);
+
+/// A spool name was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "spool name `{given}` is not 1 to 128 characters of a-z, A-Z, 0-9, `.`, `_`, `-` that do not begin with a dot"
+)]
+#[non_exhaustive]
+pub struct SpoolNameError {
+    /// What was given, clipped.
+    pub given: String,
+}
+
+impl SpoolName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// When the text is empty, longer than 128 bytes, begins with a dot, or has other characters.
+    pub fn new(text: &str) -> Result<Self, SpoolNameError> {
+        let all_well = text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if all_well && !text.is_empty() && !text.starts_with('.') && text.len() <= 128 {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(SpoolNameError {
+                given: crate::limits::clip(text, 140),
+            })
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SpoolName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -25,6 +25,12 @@ pub const REDACTIONS_MAX: usize = 128;
 /// Most tool names listed in one `manifest` entry; the rest are counted (the digest covers all).
 pub const MANIFEST_NAMES_MAX: usize = 512;
 
+/// Most entries under one seal: a verifier holds back what a group says until its seal is read.
+pub const GROUP_ENTRIES_MAX: usize = 65_536;
+
+/// Largest integer in an entry or seal, 2^53-1: every JSON reader keeps it exact (RFC 8259 section 6).
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
 /// Cuts a text to at most `max` bytes at a character boundary and says how much was cut.
 #[must_use]
 pub fn clip(text: &str, max: usize) -> String {

@@ -39,7 +39,9 @@ pub fn rfc3339(utc_us: i64) -> String {
 /// Reads an RFC 3339 time; `None` if it is not one.
 #[must_use]
 pub fn parse_rfc3339(text: &str) -> Option<i64> {
-    text.parse::<jiff::Timestamp>().ok().map(jiff::Timestamp::as_microsecond)
+    text.parse::<jiff::Timestamp>()
+        .ok()
+        .map(jiff::Timestamp::as_microsecond)
 }
 
 /// Serde helper: a wall-clock reading as RFC 3339.
@@ -53,11 +55,20 @@ mod tests {
 
     #[test]
     fn times_are_spelled_with_six_digits() {
-        assert_eq!(rfc3339(1_795_330_441_000_000), "2026-11-22T06:54:01.000000Z");
-        assert_eq!(rfc3339(1_795_330_441_123_456), "2026-11-22T06:54:01.123456Z");
+        assert_eq!(
+            rfc3339(1_795_330_441_000_000),
+            "2026-11-22T06:54:01.000000Z"
+        );
+        assert_eq!(
+            rfc3339(1_795_330_441_123_456),
+            "2026-11-22T06:54:01.123456Z"
+        );
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999999Z");
         assert_eq!(rfc3339(i64::MAX), "1970-01-01T00:00:00.000000Z");
-        assert_eq!(parse_rfc3339("2026-11-22T06:54:01.123456Z"), Some(1_795_330_441_123_456));
+        assert_eq!(
+            parse_rfc3339("2026-11-22T06:54:01.123456Z"),
+            Some(1_795_330_441_123_456)
+        );
         assert_eq!(parse_rfc3339("yesterday"), None);
     }
 }

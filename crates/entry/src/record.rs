@@ -9,11 +9,12 @@ use crate::call::{Call, Ending, SessionOrigin, Transport};
 use crate::fact::Fact;
 use crate::ids::{BootId, CallId, SealNumber};
 use crate::moment::Moment;
+use crate::reclose::Reclosed;
 
 /// One thing to record; the seal task adds source, boot and sequence number and encodes it once.
 #[derive(Debug, Clone)]
 pub struct Record {
-    /// When: for `call.*`, when the request passed.
+    /// When: for `call.*`, when the request passed; for [`Body::CallReclosed`], when it was closed.
     pub at: Moment,
     /// The invocation it belongs to, if any.
     pub call: Option<CallId>,
@@ -31,6 +32,8 @@ pub enum Body {
     CallTask(Box<CallTask>),
     /// `call.end`: all twelve fields.
     CallEnd(Box<Call>, Box<Ending>),
+    /// `call.end` of a call that a dead process left open: see [`reclose`](crate::reclose::reclose).
+    CallReclosed(Box<Reclosed>),
     /// `boot`: a chain begins a new life.
     Boot(Box<Boot>),
     /// `stop`: it ends in order.
@@ -56,7 +59,7 @@ impl Body {
         match self {
             Self::CallBegin(_) => "call.begin",
             Self::CallTask(_) => "call.task",
-            Self::CallEnd(..) => "call.end",
+            Self::CallEnd(..) | Self::CallReclosed(_) => "call.end",
             Self::Boot(_) => "boot",
             Self::Stop(_) => "stop",
             Self::Heartbeat(_) => "heartbeat",

@@ -83,7 +83,10 @@ impl CommitKey {
     pub fn new(id: &str, secret: &[u8; 32]) -> Self {
         let mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret)
             .unwrap_or_else(|_| unreachable!("HMAC takes keys of any length"));
-        Self { id: id.to_owned(), mac }
+        Self {
+            id: id.to_owned(),
+            mac,
+        }
     }
 
     /// The public name of the key.
@@ -106,7 +109,10 @@ impl CommitKey {
         let mut mac = self.mac.clone();
         mac.update(label.as_bytes());
         mac.update(&[0]);
-        CommitRun { id: self.id.clone(), mac }
+        CommitRun {
+            id: self.id.clone(),
+            mac,
+        }
     }
 }
 

@@ -1,0 +1,146 @@
+//! The strict reader of one entry.
+//!
+//! [`Header::parse`] reads who, where and when, and skims the rest; [`Decoded::parse`] also keeps
+//! the bytes and where each member stands in them. Both refuse the same bytes, and neither changes
+//! them: an entry is hashed, shown and carried over as it came.
+//!
+//! # What is refused
+//!
+//! More than [`ENTRY_BYTES_MAX`](crate::limits::ENTRY_BYTES_MAX) bytes; anything but one JSON object
+//! on one line of UTF-8 without white space around it; a name twice in one object (the value of
+//! `input` is the client's and is not searched: capture reports doubles there as an anomaly); another
+//! version than [`ENTRY_VERSION`](crate::codec::ENTRY_VERSION); an unknown kind; header members
+//! missing, of another type or spelled otherwise than the codec spells them; integers above 2^53-1
+//! in the header.
+//!
+//! # What is not checked
+//!
+//! Signatures and places in a chain (`chain`), whether the twelve fields are there
+//! (`completeness`), members this version does not know: they are kept.
+
+mod error;
+mod header;
+mod strict;
+
+use serde_json::Value;
+
+pub use crate::kind::Kind;
+pub use crate::reclose::{Reclosed, reclose};
+pub use error::DecodeError;
+pub use header::Header;
+
+use crate::ids::SealNumber;
+use strict::Span;
+
+/// One entry that was read strictly, with its bytes.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    text: String,
+    header: Header,
+    members: Vec<Member>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Member {
+    name: Span,
+    raw: Span,
+}
+
+impl Decoded {
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// [`DecodeError`], for each thing the module page lists.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let decoded = Self::parse_any_kind(bytes)?;
+        decoded.header.known_kind()?;
+        Ok(decoded)
+    }
+
+    /// Reads one entry, of an unknown kind too.
+    ///
+    /// # Errors
+    /// As [`Decoded::parse`], without [`DecodeError::UnknownKind`].
+    pub fn parse_any_kind(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let text = strict::one_line(bytes)?;
+        let members = strict::members(text)?;
+        let header = Header::of(|name| members.iter().find(|m| m.0 == name).map(|m| m.1))?;
+        let place = |(name, raw)| Member {
+            name: Span::of(text, name),
+            raw: Span::of(text, raw),
+        };
+        let members = members.into_iter().map(place).collect();
+        Ok(Self {
+            text: text.to_owned(),
+            header,
+            members,
+        })
+    }
+
+    /// The bytes it was read from.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Who, where and when.
+    #[must_use]
+    pub const fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// A top-level member as it is spelled: raw JSON.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&str> {
+        self.members()
+            .find(|member| member.0 == name)
+            .map(|member| member.1)
+    }
+
+    /// The top-level members in order: name and raw JSON.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.members
+            .iter()
+            .map(|member| (member.name.cut(&self.text), member.raw.cut(&self.text)))
+    }
+
+    /// Any field by its RFC 6901 pointer; `None` if there is none, or it cannot be represented (a lone
+    /// surrogate, nesting past 128).
+    ///
+    /// Numbers keep their value, not their spelling: use [`Decoded::member`] where spelling matters.
+    #[must_use]
+    pub fn pointer(&self, pointer: &str) -> Option<Value> {
+        let path = pointer.strip_prefix('/')?;
+        let (first, rest) = path
+            .split_once('/')
+            .map_or((path, None), |(first, rest)| (first, Some(rest)));
+        let name = first.replace("~1", "/").replace("~0", "~");
+        let mut value: Value = serde_json::from_str(self.member(&name)?).ok()?;
+        match rest {
+            None => Some(value),
+            Some(rest) => value.pointer_mut(&format!("/{rest}")).map(Value::take),
+        }
+    }
+
+    /// The whole entry as a JSON value, for queries and display; never to be hashed or written back.
+    ///
+    /// # Errors
+    /// [`DecodeError::Json`] if the client's `input` is valid JSON but cannot be represented (a lone
+    /// surrogate, nesting past 128).
+    pub fn value(&self) -> Result<Value, DecodeError> {
+        serde_json::from_str(&self.text).map_err(DecodeError::Json)
+    }
+
+    /// Number of the seal, as a `seal` entry says; `None` for any other kind. Not verified.
+    #[must_use]
+    pub const fn seal(&self) -> Option<SealNumber> {
+        self.header.seal
+    }
+
+    /// The signed note of a `seal` entry; `None` for any other kind. Not verified.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        self.header.seal?;
+        serde_json::from_str(self.member("note")?).ok()
+    }
+}
