@@ -1,0 +1,65 @@
+//! The entries of a data directory, read with the program itself.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{affiant, output};
+
+/// All entries, oldest first within a spool.
+///
+/// # Panics
+/// When `affiant entries` fails or a line is not JSON.
+#[must_use]
+pub fn all(data_dir: &Path) -> Vec<Value> {
+    let out = output(affiant().args(["entries", "--format", "json", "--data-dir"]).arg(data_dir));
+    assert!(out.status.success(), "affiant entries: {}\n{}", out.status, String::from_utf8_lossy(&out.stderr));
+    String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect()
+}
+
+/// The entries of one kind.
+#[must_use]
+pub fn of_kind(data_dir: &Path, kind: &str) -> Vec<Value> {
+    all(data_dir).into_iter().filter(|entry| entry["kind"] == kind).collect()
+}
+
+/// Asserts that `affiant verify` accepts the data directory.
+///
+/// # Panics
+/// When it does not.
+pub fn assert_verifies(data_dir: &Path) {
+    let out = output(affiant().arg("verify").arg(data_dir));
+    let text = format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert_eq!(out.status.code(), Some(0), "affiant verify says:\n{text}");
+}
+
+/// Asserts that each of the twelve fields stands in a `call.end`, as a value or as a reasoned absence.
+///
+/// # Panics
+/// When one is missing.
+pub fn assert_twelve(end: &Value) {
+    let fields = [
+        "/time",
+        "/session/id",
+        "/agent/role",
+        "/agent/user",
+        "/agent/token",
+        "/server/id",
+        "/server/name",
+        "/server/version",
+        "/tool/name",
+        "/input",
+        "/status/code",
+        "/response",
+        "/latency_us",
+        "/classification",
+        "/policy",
+        "/correlation/id",
+    ];
+    for field in fields {
+        assert!(end.pointer(field).is_some_and(|v| !v.is_null()), "{field} is missing in {end}");
+    }
+}

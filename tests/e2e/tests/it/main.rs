@@ -1,0 +1,3 @@
+//! End-to-end tests: real processes, real peers, real crashes.
+
+mod crash;

@@ -1,0 +1,72 @@
+//! The test command: what the README names and CI runs.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::run::{has, step, step_with};
+use crate::tidy;
+
+/// Everything.
+pub(crate) fn full(root: &Path) -> Result<()> {
+    lint(root)?;
+    step(root, "build the program", "cargo", &["build", "--release", "--package", "affiant-cli"])?;
+    tests(root)?;
+    step(root, "fuzz targets", "cargo", &["build", "--manifest-path", "fuzz/Cargo.toml"])?;
+    install_peers(root)?;
+    peers(root)
+}
+
+/// All but peers and fuzz targets.
+pub(crate) fn quick(root: &Path) -> Result<()> {
+    lint(root)?;
+    tests(root)
+}
+
+/// Installs the peers of the tests: npm and PyPI packages, pinned in `testdata/peers`.
+pub(crate) fn install_peers(root: &Path) -> Result<()> {
+    let target = peers_dir(root);
+    step(root, "install peers", "bash", &[OsStr::new("testdata/peers/install.sh"), target.as_os_str()])
+}
+
+/// The benches beside their peers.
+pub(crate) fn bench(root: &Path) -> Result<()> {
+    step(root, "build the program", "cargo", &["build", "--release", "--package", "affiant-cli"])?;
+    install_peers(root)?;
+    let target = peers_dir(root);
+    let env = [("AFFIANT_PEERS", target.as_os_str())];
+    let args = ["run", "--release", "--manifest-path", "benches/Cargo.toml"];
+    step_with(root, "benches", "cargo", &args, &env)
+}
+
+fn lint(root: &Path) -> Result<()> {
+    tidy::run(root)?;
+    step(root, "format", "cargo", &["fmt", "--all", "--check"])?;
+    step(root, "lints", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn tests(root: &Path) -> Result<()> {
+    let all = ["--workspace", "--exclude", "affiant-e2e"];
+    let env = [("INSTA_UPDATE", OsStr::new("no"))];
+    if has("cargo-nextest", "--version") {
+        let args = [&["nextest", "run", "--no-fail-fast"], &all[..]].concat();
+        step_with(root, "tests", "cargo", &args, &env)?;
+    } else {
+        let args = [&["test", "--no-fail-fast", "--lib", "--bins", "--tests"], &all[..]].concat();
+        step_with(root, "tests", "cargo", &args, &env)?;
+    }
+    let args = [&["test", "--doc"], &all[..]].concat();
+    step(root, "doc tests", "cargo", &args)
+}
+
+fn peers(root: &Path) -> Result<()> {
+    let target = peers_dir(root);
+    let env = [("AFFIANT_PEERS", target.as_os_str())];
+    let args = ["test", "--release", "--package", "affiant-e2e", "--", "--test-threads=1"];
+    step_with(root, "real peers", "cargo", &args, &env)
+}
+
+fn peers_dir(root: &Path) -> PathBuf {
+    root.join("target").join("peers")
+}

@@ -1,0 +1,101 @@
+//! Which crate may use which: arrows point down only, and pure crates stay pure.
+
+use serde_json::Value;
+
+/// Every crate of the house with the crates of the house it may use (in `[dependencies]`).
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("affiant-tlog", &[]),
+    ("affiant-entry", &["affiant-tlog"]),
+    ("affiant-capture", &["affiant-entry"]),
+    ("affiant-policy", &["affiant-entry"]),
+    ("affiant-spool", &[]),
+    ("affiant-kernel-clock", &[]),
+    (
+        "affiant-agent",
+        &[
+            "affiant-capture",
+            "affiant-entry",
+            "affiant-kernel-clock",
+            "affiant-policy",
+            "affiant-spool",
+            "affiant-tlog",
+        ],
+    ),
+    (
+        "affiant-cli",
+        &[
+            "affiant-agent",
+            "affiant-capture",
+            "affiant-demo-server",
+            "affiant-entry",
+            "affiant-policy",
+            "affiant-spool",
+            "affiant-tlog",
+        ],
+    ),
+    ("affiant-demo-server", &[]),
+    ("affiant-conformance-server", &[]),
+    ("affiant-e2e", &["affiant-demo-server"]),
+    ("xtask", &[]),
+];
+
+/// Crates that know no clock, randomness, file, socket or environment.
+const PURE: &[&str] = &["affiant-entry", "affiant-tlog", "affiant-capture", "affiant-policy"];
+
+/// What a pure crate may not use, even behind another name.
+const IMPURE: &[&str] =
+    &["tokio", "hyper", "fs-err", "rustix", "libc", "getrandom", "rand", "affiant-spool", "affiant-agent", "tempfile"];
+
+/// Who may use an opinionated dependency directly.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("tokio", &["affiant-agent", "affiant-cli", "affiant-demo-server", "affiant-conformance-server", "affiant-e2e"]),
+    ("rmcp", &["affiant-demo-server", "affiant-conformance-server", "affiant-e2e"]),
+    ("clap", &["affiant-cli"]),
+    ("anyhow", &["affiant-cli", "xtask", "affiant-demo-server", "affiant-conformance-server", "affiant-e2e"]),
+];
+
+pub(super) fn check(meta: &Value) -> Vec<String> {
+    let mut out = Vec::new();
+    for package in members(meta) {
+        let name = text(package, "name");
+        let Some((_, allowed)) = ALLOWED.iter().find(|(known, _)| *known == name) else {
+            out.push(format!("crate `{name}` has no line in the table of allowed edges (xtask/src/tidy/edges.rs)"));
+            continue;
+        };
+        for dependency in dependencies(package) {
+            let ours = dependency.starts_with("affiant-");
+            if ours && !allowed.contains(&dependency) {
+                out.push(format!("edge `{name}` -> `{dependency}` is not allowed"));
+            }
+            if PURE.contains(&name) && IMPURE.contains(&dependency) {
+                out.push(format!("pure crate `{name}` uses `{dependency}`"));
+            }
+            let only = ONLY_IN.iter().find(|(banned, _)| *banned == dependency);
+            if only.is_some_and(|(_, users)| !users.contains(&name)) {
+                out.push(format!("`{name}` uses `{dependency}`, which only some crates may"));
+            }
+        }
+        if text(package, "license") != "Apache-2.0" {
+            out.push(format!("crate `{name}` does not say `license.workspace = true`"));
+        }
+    }
+    out
+}
+
+fn members(meta: &Value) -> impl Iterator<Item = &Value> {
+    let ids: Vec<&str> = list(meta, "workspace_members").filter_map(Value::as_str).collect();
+    list(meta, "packages").filter(move |package| ids.contains(&text(package, "id")))
+}
+
+/// Normal dependencies only: judges and test tools may be whatever they are.
+fn dependencies(package: &Value) -> impl Iterator<Item = &str> {
+    list(package, "dependencies").filter(|d| d.get("kind").is_none_or(Value::is_null)).map(|d| text(d, "name"))
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default().iter()
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
