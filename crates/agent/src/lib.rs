@@ -1,1 +1,11 @@
-//! affiant-agent
+//! The edge process: it stands between client and server, and keeps the trail.
+//!
+//! Bytes forwarded are the bytes received; forwarding waits for nothing but a durable intent.
+
+pub mod clock;
+pub mod entropy;
+pub mod keys;
+pub mod proxy;
+pub mod recorder;
+pub mod state;
+pub mod trail;

@@ -1,0 +1,9 @@
+//! The source's secrets: the seal key, the commitment key, and what the holder remembers.
+
+mod file;
+mod head;
+mod ring;
+
+pub use file::KeyFileError;
+pub use head::{HeadError, HeadFile};
+pub use ring::{KeyRing, KeyRingError, load_trust};

@@ -1,0 +1,3 @@
+//! The two ways to stand between client and server.
+
+pub mod stdio;

@@ -1,0 +1,416 @@
+//! The owner of the chain head: encodes, seals and appends groups, one after the other.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use affiant_entry::record::{Body, Record};
+use affiant_entry::seal::{Prepared, SealError, Sealer};
+use affiant_entry::{CommitKey, Moment};
+use affiant_spool::{AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, Spool};
+use affiant_tlog::note::SignerKey;
+
+use super::loss::Loss;
+use super::shrink::shrink;
+use super::{Item, OnFull, Outcome, Pending};
+use crate::keys::HeadFile;
+
+/// Most records in one group: bounds the seal's proof and the writer's memory.
+const GROUP_RECORDS_MAX: usize = 1024;
+/// Most bytes of entries in one group, estimated before encoding.
+const GROUP_BYTES_GOAL: usize = 1024 * 1024;
+/// Most records that wait in memory for room when the storage fails and `on_full` is not `drop`.
+const BACKLOG_RECORDS_MAX: usize = 4096;
+/// Pause between two tries of a blocked commit.
+const BLOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// Counters of a trail; read by metrics and readiness.
+#[derive(Debug, Default)]
+pub struct CommitStats {
+    /// Entries on disk under a seal, without the seals.
+    pub entries: AtomicU64,
+    /// Seals made.
+    pub seals: AtomicU64,
+    /// Bytes the spool uses.
+    pub spool_bytes: AtomicU64,
+    /// Bytes the spool may use.
+    pub spool_bytes_max: AtomicU64,
+    /// Calls refused because the trail could not take them.
+    pub calls_refused: AtomicU64,
+    /// Calls forwarded without evidence.
+    pub calls_dropped: AtomicU64,
+    /// Entries lost.
+    pub entries_lost: AtomicU64,
+    /// Whether the storage takes entries now.
+    pub failing: AtomicBool,
+}
+
+/// Why a group did not get onto the disk.
+#[derive(Debug)]
+enum Trouble {
+    Full(&'static str),
+    Failed(&'static str),
+}
+
+/// What the committer is made of.
+pub(super) struct Parts {
+    pub(super) spool: Spool,
+    pub(super) head: HeadFile,
+    pub(super) sealer: Sealer,
+    pub(super) signer: SignerKey,
+    pub(super) commit_key: CommitKey,
+    pub(super) on_full: OnFull,
+    pub(super) server: String,
+}
+
+/// The owner of one chain's head.
+pub(super) struct Committer {
+    parts: Parts,
+    loss: Option<Loss>,
+    backlog: VecDeque<Item>,
+    last_commit: Moment,
+    stats: Arc<CommitStats>,
+    stopping: Arc<AtomicBool>,
+}
+
+impl std::fmt::Debug for Committer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Committer")
+            .field("server", &self.parts.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Committer {
+    pub(super) fn new(parts: Parts) -> Self {
+        let stats = CommitStats::default();
+        stats
+            .spool_bytes_max
+            .store(parts.spool.bytes_max(), Ordering::Relaxed);
+        Self {
+            parts,
+            loss: None,
+            backlog: VecDeque::new(),
+            last_commit: crate::clock::now(),
+            stats: Arc::new(stats),
+            stopping: Arc::default(),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Arc<CommitStats> {
+        Arc::clone(&self.stats)
+    }
+
+    pub(super) fn stopping(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopping)
+    }
+
+    pub(super) fn spool_bytes(&self) -> u64 {
+        self.parts.spool.bytes_used()
+    }
+
+    /// Microseconds since the last group.
+    pub(super) fn idle_us(&self) -> u64 {
+        crate::clock::now().since_us(&self.last_commit)
+    }
+
+    /// Work between groups: room ahead, and another try for what waits for room.
+    pub(super) fn maintain(&mut self) {
+        if let Err(error) = self.parts.spool.maintain() {
+            tracing::debug!(%error, "spool upkeep failed");
+        }
+        if self.loss.is_some() || !self.backlog.is_empty() {
+            self.retry_backlog();
+        }
+    }
+
+    /// Appends the first records of a boot.
+    pub(super) fn begin(&mut self, records: Vec<Record>) -> Result<(), &'static str> {
+        let at = crate::clock::now();
+        let tried = self.append_records(records, at, false);
+        tried.map_err(|(Trouble::Full(reason) | Trouble::Failed(reason))| reason)
+    }
+
+    /// Commits submissions in order, in groups; each learns its outcome.
+    pub(super) fn commit(&mut self, mut batch: VecDeque<Pending>) {
+        while !batch.is_empty() {
+            let group = next_group(&mut batch);
+            self.commit_group(group);
+        }
+    }
+
+    fn commit_group(&mut self, mut group: Vec<Pending>) {
+        loop {
+            if !self.backlog.is_empty() && !self.retry_backlog() {
+                break;
+            }
+            match self.append(&mut group) {
+                Ok(()) => {
+                    finish(group, Outcome::Durable);
+                    return;
+                }
+                Err(trouble) => self.note_trouble(&trouble),
+            }
+            let block =
+                self.parts.on_full == OnFull::Block && !self.stopping.load(Ordering::SeqCst);
+            if !block {
+                break;
+            }
+            std::thread::sleep(BLOCK_RETRY);
+        }
+        self.give_up(group);
+    }
+
+    /// Encodes, seals and appends one group behind what a finished loss has to say.
+    fn append(&mut self, group: &mut [Pending]) -> Result<(), Trouble> {
+        for pending in group.iter_mut() {
+            for item in &mut pending.items {
+                self.store_blob(item)?;
+            }
+        }
+        let at = crate::clock::now();
+        let mut records: Vec<Record> = self
+            .loss
+            .as_ref()
+            .map(|loss| loss.closing(at))
+            .unwrap_or_default();
+        records.extend(
+            group
+                .iter()
+                .flat_map(|p| p.items.iter().map(|i| i.record.clone())),
+        );
+        self.append_records(records, at, false)?;
+        if self.loss.take().is_some() {
+            self.stats.failing.store(false, Ordering::Relaxed);
+            tracing::warn!("trail takes entries again");
+        }
+        Ok(())
+    }
+
+    fn append_records(
+        &mut self,
+        mut records: Vec<Record>,
+        at: Moment,
+        reserved: bool,
+    ) -> Result<(), Trouble> {
+        let prepared = self.prepare(&mut records, at)?;
+        let mut frames: Vec<Frame<'_>> = prepared
+            .entries
+            .iter()
+            .map(|e| Frame {
+                kind: FrameKind::Entry,
+                payload: e.as_slice(),
+            })
+            .collect();
+        frames.push(Frame {
+            kind: FrameKind::Seal,
+            payload: prepared.seal.as_slice(),
+        });
+        let appended = if reserved {
+            self.parts.spool.append_reserved(&frames)
+        } else {
+            self.parts.spool.append_group(&frames)
+        };
+        appended.map_err(|error| trouble_of(&error))?;
+        // The group is durable and whole: a crash from here on finds it. Only now the head moves, in
+        // memory and in the holder's memory; a crash between the two leaves the remembered head one
+        // seal behind, which every verifier accepts.
+        let entries = u64::try_from(prepared.entries.len()).unwrap_or(u64::MAX);
+        if let Err(error) = self.parts.sealer.advance(&prepared) {
+            tracing::error!(%error, "chain head cannot be moved");
+            return Err(Trouble::Failed("seal-failed"));
+        }
+        if let Err(error) = self.parts.head.remember(&prepared.note) {
+            tracing::warn!(%error, "head cannot be remembered");
+        }
+        self.last_commit = at;
+        self.stats.entries.fetch_add(entries, Ordering::Relaxed);
+        self.stats.seals.fetch_add(1, Ordering::Relaxed);
+        self.stats
+            .spool_bytes
+            .store(self.parts.spool.bytes_used(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn prepare(&self, records: &mut [Record], at: Moment) -> Result<Prepared, Trouble> {
+        // Each round makes one record fit; the second round for the same record leaves a notice.
+        for _ in 0..=records.len().saturating_mul(2) {
+            match self.parts.sealer.prepare(records, at, &self.parts.signer) {
+                Ok(prepared) => return Ok(prepared),
+                Err(SealError::TooLong { index, bytes }) => {
+                    if let Some(record) = records.get_mut(index) {
+                        shrink(record, bytes, &self.parts.commit_key, &self.parts.server);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "group cannot be sealed");
+                    return Err(Trouble::Failed("seal-failed"));
+                }
+            }
+        }
+        Err(Trouble::Failed("seal-failed"))
+    }
+
+    fn store_blob(&mut self, item: &mut Item) -> Result<(), Trouble> {
+        if let Some(blob) = &item.blob {
+            self.parts
+                .spool
+                .put_blob(BlobId::new(blob.sha256), &blob.bytes)
+                .map_err(|error| {
+                    if matches!(error, BlobError::Full { .. }) {
+                        return Trouble::Full("spool-full");
+                    }
+                    tracing::error!(%error, "blob cannot be stored");
+                    Trouble::Failed("storage-failed")
+                })?;
+            item.blob = None;
+        }
+        Ok(())
+    }
+
+    /// Says once that a gap begins, from the reserve, and marks the trail as failing.
+    fn note_trouble(&mut self, trouble: &Trouble) {
+        if self.loss.is_some() {
+            return;
+        }
+        let (Trouble::Full(reason) | Trouble::Failed(reason)) = trouble;
+        let at = crate::clock::now();
+        let loss = Loss::new(reason, at);
+        tracing::error!(reason, "trail cannot take entries");
+        self.stats.failing.store(true, Ordering::Relaxed);
+        let opening = loss.opening(at);
+        self.loss = Some(loss);
+        if self.append_records(vec![opening], at, true).is_err() {
+            tracing::error!("the beginning of the gap cannot be recorded either");
+        }
+    }
+
+    /// The configured answer for a group that found no room.
+    fn give_up(&mut self, group: Vec<Pending>) {
+        let at = crate::clock::now();
+        let drop = self.parts.on_full == OnFull::Drop;
+        for pending in group {
+            let entries = u64::try_from(pending.items.len()).unwrap_or(u64::MAX);
+            let begins = pending
+                .items
+                .iter()
+                .filter(|i| matches!(i.record.body, Body::CallBegin(_)))
+                .count();
+            let calls = u64::try_from(begins).unwrap_or(u64::MAX);
+            let recorded = !drop && self.backlog.len() + pending.items.len() <= BACKLOG_RECORDS_MAX;
+            let (refused, dropped) = if drop { (0, calls) } else { (calls, 0) };
+            self.stats
+                .calls_refused
+                .fetch_add(refused, Ordering::Relaxed);
+            self.stats
+                .calls_dropped
+                .fetch_add(dropped, Ordering::Relaxed);
+            if recorded {
+                self.backlog.extend(pending.items);
+            } else {
+                self.stats
+                    .entries_lost
+                    .fetch_add(entries, Ordering::Relaxed);
+                if let Some(loss) = &mut self.loss {
+                    loss.count(at, entries, refused, dropped);
+                }
+            }
+            if let Some(done) = pending.done {
+                let _ = done.send(if drop {
+                    Outcome::Dropped
+                } else {
+                    Outcome::Refused { recorded }
+                });
+            }
+        }
+    }
+
+    /// Tries to append what waits for room; true if nothing waits any more.
+    fn retry_backlog(&mut self) -> bool {
+        let items: Vec<Item> = self.backlog.drain(..).collect();
+        let mut group = [Pending { items, done: None }];
+        if self.append(&mut group).is_ok() {
+            return true;
+        }
+        let [pending] = group;
+        self.backlog.extend(pending.items);
+        false
+    }
+
+    /// Seals the last group, closes the spool, makes the remembered head durable.
+    pub(super) fn close(mut self, stop: Record) {
+        let items: Vec<Item> = self.backlog.drain(..).collect();
+        let lost = u64::try_from(items.len()).unwrap_or(u64::MAX);
+        let mut group = [Pending { items, done: None }];
+        let waiting = self.loss.is_some() || lost > 0;
+        if waiting && self.append(&mut group).is_err() {
+            let at = crate::clock::now();
+            if let Some(loss) = &mut self.loss {
+                loss.count(at, lost, 0, 0);
+            }
+        }
+        let at = crate::clock::now();
+        let mut records = self
+            .loss
+            .as_ref()
+            .map(|loss| loss.closing(at))
+            .unwrap_or_default();
+        records.push(stop);
+        if self.append_records(records.clone(), at, false).is_err()
+            && self.append_records(records, at, true).is_err()
+        {
+            tracing::error!("the stop cannot be recorded; the next start will recover");
+        }
+        if let Err(error) = self.parts.spool.close() {
+            tracing::error!(%error, "spool cannot be closed");
+        }
+        if let Err(error) = self.parts.head.sync() {
+            tracing::warn!(%error, "head cannot be synced");
+        }
+    }
+}
+
+fn next_group(batch: &mut VecDeque<Pending>) -> Vec<Pending> {
+    let mut group = Vec::new();
+    let mut records = 0;
+    let mut bytes = 0;
+    while let Some(pending) = batch.pop_front() {
+        records += pending.items.len();
+        bytes += pending.items.iter().map(estimate).sum::<usize>();
+        group.push(pending);
+        if records >= GROUP_RECORDS_MAX || bytes >= GROUP_BYTES_GOAL {
+            break;
+        }
+    }
+    group
+}
+
+/// A rough size of an entry before it is encoded, bytes.
+fn estimate(item: &Item) -> usize {
+    const FIXED: usize = 1536;
+    if let Body::CallBegin(call) | Body::CallEnd(call, _) = &item.record.body {
+        FIXED + call.input.json().map_or(0, str::len)
+    } else {
+        FIXED
+    }
+}
+
+fn finish(group: Vec<Pending>, outcome: Outcome) {
+    for pending in group {
+        if let Some(done) = pending.done {
+            let _ = done.send(outcome);
+        }
+    }
+}
+
+fn trouble_of(error: &AppendError) -> Trouble {
+    if let AppendError::Full { reason, .. } = error {
+        return Trouble::Full(match reason {
+            FullReason::Quota => "spool-full",
+            FullReason::Disk => "disk-full",
+        });
+    }
+    tracing::error!(%error, "append failed");
+    Trouble::Failed("storage-failed")
+}
