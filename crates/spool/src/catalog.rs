@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::cursor::{self, CursorFile};
+use crate::cursor::{self, CURSOR_FILE, CursorFile};
 use crate::damage::Damage;
 use crate::error::ReadError;
 use crate::ordinal::{Ordinal, SegmentNumber, SpoolId};
@@ -12,6 +12,7 @@ use crate::scan::Bound;
 use crate::segment::{HEADER_BYTES, HEADER_END, HeaderError, SegmentHeader};
 use crate::storage::Storage;
 
+pub(crate) const LOCK_FILE: &str = "lock";
 pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// A segment file, before its frames are read.
@@ -45,6 +46,8 @@ pub(crate) struct Catalog {
     pub(crate) damage: Vec<Damage>,
     pub(crate) cursor: CursorFile,
     pub(crate) id: Option<SpoolId>,
+    /// Whether there is anything of a spool.
+    pub(crate) exists: bool,
 }
 
 impl Catalog {
@@ -52,8 +55,15 @@ impl Catalog {
     pub(crate) fn load(storage: &dyn Storage, dir: &Path) -> Result<Self, ReadError> {
         let storage_failed = |source| ReadError::Storage { source };
         let cursor = cursor::read(storage, dir).map_err(storage_failed)?;
+        let names = list(storage, dir).map_err(storage_failed)?;
+        let of_a_spool = |name: &String| {
+            name == LOCK_FILE
+                || name == CURSOR_FILE
+                || SegmentNumber::from_file_name(name).is_some()
+        };
+        let exists = names.iter().any(of_a_spool);
         let mut files = Vec::new();
-        for name in list(storage, dir).map_err(storage_failed)? {
+        for name in names {
             if let Some(number) = SegmentNumber::from_file_name(&name) {
                 files.extend(load_file(storage, dir, name, number).map_err(storage_failed)?);
             }
@@ -64,6 +74,7 @@ impl Catalog {
             damage: Vec::new(),
             cursor,
             id: None,
+            exists,
         };
         if cursor == CursorFile::Damaged {
             catalog.damage.push(Damage::Cursor);

@@ -183,7 +183,7 @@ pub enum UpkeepError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// There is no spool in the directory: neither a segment nor a cursor.
+    /// There is no spool in the directory: no segment, no cursor, not even a lock file.
     #[error("no spool in `{}`", dir.display())]
     NoSpool {
         /// The directory.

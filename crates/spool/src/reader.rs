@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::blob::{self, BlobId};
 use crate::catalog::{self, Catalog, SegmentFile};
-use crate::cursor::CursorFile;
+use crate::cursor::{self, CursorFile};
 use crate::damage::{Damage, Tail};
 use crate::error::ReadError;
 use crate::frame::{FrameKind, GROUP_BYTES_MAX};
@@ -66,6 +66,8 @@ pub struct Reader {
     expected: Option<Ordinal>,
     /// Frames before this one are not handed out.
     deliver_from: Ordinal,
+    /// The end was met: look at the file anew before the next step.
+    at_end: bool,
     tail: Option<Tail>,
     end: Option<LastSegment>,
 }
@@ -91,7 +93,7 @@ impl Reader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::NoSpool`] if there is neither segment nor cursor, [`ReadError::Version`] for a
+    /// [`ReadError::NoSpool`] if there is no file of a spool in it, [`ReadError::Version`] for a
     /// later format, [`ReadError::Storage`] if the disk refuses.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self, ReadError> {
         Self::open_on(Arc::new(OsStorage), dir)
@@ -127,13 +129,10 @@ impl Reader {
     /// As for [`Reader::open`].
     pub fn open_on(storage: Arc<dyn Storage>, dir: impl AsRef<Path>) -> Result<Self, ReadError> {
         let catalog = Catalog::load(&*storage, dir.as_ref())?;
-        if catalog.segments.is_empty() && catalog.cursor == CursorFile::Absent {
-            // A file that is left out (foreign) still makes the directory a spool.
-            if catalog.damage.is_empty() {
-                return Err(ReadError::NoSpool {
-                    dir: dir.as_ref().to_owned(),
-                });
-            }
+        if !catalog.exists {
+            return Err(ReadError::NoSpool {
+                dir: dir.as_ref().to_owned(),
+            });
         }
         Ok(Self::over(storage, dir.as_ref(), catalog))
     }
@@ -187,6 +186,7 @@ impl Reader {
             id: catalog.id,
             expected: None,
             deliver_from: Ordinal::FIRST,
+            at_end: false,
             tail: None,
             end: None,
         }
@@ -241,7 +241,7 @@ impl Reader {
         self.tail
     }
 
-    /// The first ordinal that the cursor file did not acknowledge when the reader was opened (0 if
+    /// The first ordinal that the cursor file did not acknowledge when the reader last looked (0 if
     /// there is no valid cursor).
     #[must_use]
     pub fn acknowledged_end(&self) -> Ordinal {
@@ -307,10 +307,13 @@ impl Reader {
         if self.current.is_none() {
             return self.begin_next();
         }
-        let step = match &mut self.current {
-            Some(current) => current.scanner.step(follow).map_err(storage_failed)?,
-            None => return Ok(false),
+        let Some(current) = &mut self.current else {
+            return Ok(false);
         };
+        if std::mem::take(&mut self.at_end) {
+            current.scanner.refresh(None).map_err(storage_failed)?;
+        }
+        let step = current.scanner.step(follow).map_err(storage_failed)?;
         match step {
             Step::Frames(frames) => {
                 let from = self.deliver_from;
@@ -352,7 +355,7 @@ impl Reader {
             return Ok(true);
         }
         let first_time = self.tail.is_none();
-        current.scanner.refresh(None).map_err(storage_failed)?;
+        self.at_end = true;
         if !follow {
             self.tail = Some(tail(current.file.number, end));
             let (base, next) = (current.scanner.base(), current.scanner.expected());
@@ -383,7 +386,11 @@ impl Reader {
         };
         let source = match self.storage.open_read(&self.dir.join(&file.name)) {
             Ok(opened) => FileSource::new(opened).map_err(storage_failed)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Released since the directory was listed, if the cursor says so by now.
+                self.cursor = cursor::read(&*self.storage, &self.dir).map_err(storage_failed)?;
+                return Ok(true);
+            }
             Err(error) => return Err(storage_failed(error)),
         };
         let before = self.last_number.replace(file.number);
@@ -434,6 +441,7 @@ impl Reader {
     /// Segments that were begun since the directory was listed.
     fn look_for_segments(&mut self) -> Result<(), ReadError> {
         let catalog = Catalog::load(&*self.storage, &self.dir)?;
+        self.cursor = catalog.cursor;
         let after = self.last_number;
         for (number, file) in catalog.segments {
             if after.is_none_or(|after| number > after) {

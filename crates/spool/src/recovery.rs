@@ -143,6 +143,8 @@ impl Recovered {
             }
             End::Finished { end, .. } => {
                 let file = storage.open_write(&dir.join(&last.file.name))?;
+                rewrite(&*file, last.base.min(end), end)?;
+                file.sync_data()?;
                 file.set_len(end)?;
                 file.sync_data()?;
                 (end, end)

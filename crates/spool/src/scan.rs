@@ -12,7 +12,7 @@
 use std::io;
 
 use crate::damage::Damage;
-use crate::frame::{self, FrameBody, FrameHead, GROUP_BYTES_MAX, Length, PREFIX_BYTES, Trailer};
+use crate::frame::{self, FrameBody, FrameHead, GROUP_BYTES_MAX, Length, PREFIX_BYTES};
 use crate::ordinal::{Ordinal, OrdinalRange, Position, SegmentNumber};
 use crate::reader::FrameRef;
 use crate::segment::HEADER_END;
@@ -278,32 +278,25 @@ impl<S: ByteSource> Scanner<S> {
         if !frames.is_empty() {
             return Ok(self.frames(frames, at, expected));
         }
-        let recovered = matches!(
-            head.body,
-            FrameBody::Trailer(Trailer {
-                recovered: true,
-                ..
-            })
-        );
         let end = add(at, head.total);
         let len = self.source.len();
         let remains = len.saturating_sub(end);
-        self.ended = Some(End::Finished { end, remains });
+        // Zeros may follow if the cut was not made, or was not durable; so may a torn tail, where
+        // recovery wrote the trailer.
+        let explained_end = match head.body {
+            FrameBody::Trailer(trailer) => at.saturating_add(trailer.discarded_bytes).max(end),
+            FrameBody::Payload(_) => end,
+        };
+        let explained = self.zero_from(end)? <= explained_end;
+        let bound = self.bound.filter(|bound| !bound.abandoned);
+        let misplaced = bound.is_some_and(|bound| bound.end != end);
         let abandoned = self.bound.is_some_and(|bound| bound.abandoned);
-        let cut_pending = self.bound.is_none() && (recovered || self.zero_from(end)? == end);
-        if remains > 0 && !cut_pending && !abandoned {
+        if misplaced || !(explained || abandoned) {
             let segment = self.segment;
+            let expected = bound.map_or(end, |bound| bound.end);
             self.queued.push(Damage::Length {
                 segment,
-                expected: end,
-                found: len,
-            });
-        }
-        if let Some(bound) = self.bound.filter(|bound| bound.end != end && remains == 0) {
-            let segment = self.segment;
-            self.queued.push(Damage::Length {
-                segment,
-                expected: bound.end,
+                expected,
                 found: len,
             });
         }
@@ -316,6 +309,12 @@ impl<S: ByteSource> Scanner<S> {
             });
             self.expected = expected.max(found);
         }
+        let finished = End::Finished { end, remains };
+        if remains > 0 && self.bound.is_none() && self.queued.is_empty() {
+            // The cut may be made any moment.
+            return Ok(Step::End(finished));
+        }
+        self.ended = Some(finished);
         self.step(false)
     }
 
@@ -429,12 +428,13 @@ impl<S: ByteSource> Scanner<S> {
             Length::Total(total) => add(at, total),
             Length::End | Length::Implausible => add(at, 1),
         };
-        // A payload may hold bytes that look like frames: believe the damaged frame's length first.
-        let mut from = if self.candidate(declared, at, expected)?.is_some() {
-            declared
-        } else {
-            add(at, 1)
-        };
+        // A payload may hold bytes that look like frames: believe the damaged frame's length first,
+        // if the very next frame lies there.
+        let follows = |head: &FrameHead| head.ordinal == expected.next();
+        let declared_holds = self
+            .candidate(declared, at, expected)?
+            .is_some_and(|head| follows(&head));
+        let mut from = if declared_holds { declared } else { add(at, 1) };
         while let Some(found) = self.next_plausible(from, at, expected)? {
             let Some(head) = self.candidate(found, at, expected)? else {
                 from = add(found, 1);

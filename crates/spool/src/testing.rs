@@ -431,6 +431,9 @@ impl Storage for CrashDisk {
     }
 
     fn lock(&self, path: &Path, _content: &str) -> io::Result<LockOutcome> {
+        if self.content(path).is_none() {
+            self.put(path, Vec::new());
+        }
         let mut state = self.lock_state();
         if state.locks.contains_key(path) {
             return Ok(LockOutcome::Held { pid: None });

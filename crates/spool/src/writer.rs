@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::blob::{self, BlobId};
+use crate::catalog::LOCK_FILE;
 use crate::cursor::{self, Cursor};
 use crate::error::{
     AppendError, BlobError, FullReason, OpenError, ReadError, ReleaseError, UpkeepError,
@@ -21,8 +22,6 @@ use crate::recovery::{self, ClosedSegment, Recovery};
 use crate::reserve;
 use crate::segment::{HEADER_END, SegmentHeader};
 use crate::storage::{LockGuard, LockOutcome, OsStorage, Storage};
-
-const LOCK_FILE: &str = "lock";
 
 /// Where a group lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
