@@ -4,12 +4,11 @@
 //! stack of frames is a prefix of the lexer's stack, so `depth == self.tracked()` means that the
 //! innermost container is tracked, and everything else costs the lexer one comparison.
 
-use std::collections::BTreeSet;
-
+use super::keys::{Keys, Seen};
 use super::slot::{Field, Level, Lookup, Slot, lookup, members};
 use super::{
-    BATCH_MESSAGES_MAX, Flag, Flags, JsonKind, KEY_BYTES_MAX, KEYS_BYTES_MAX, KEYS_DEPTH_MAX,
-    Limits, Scan, SyntaxError, SyntaxErrorKind, Tap,
+    BATCH_MESSAGES_MAX, Flag, Flags, JsonKind, KEY_BYTES_MAX, KEYS_DEPTH_MAX, Limits, Scan,
+    SyntaxError, SyntaxErrorKind, Tap,
 };
 use crate::message::{Message, Parts};
 
@@ -28,7 +27,8 @@ pub(super) struct Builder<T: Tap> {
     /// Offset in the text of the first byte of the chunk at hand.
     base: u64,
     frames: Vec<Frame>,
-    keys_bytes: usize,
+    /// Of the frames, all together.
+    keys: Keys,
     key: Vec<u8>,
     key_cut: bool,
     captures: Vec<Capture>,
@@ -40,8 +40,6 @@ pub(super) struct Builder<T: Tap> {
 /// A tracked container.
 struct Frame {
     level: Level,
-    keys: BTreeSet<Box<[u8]>>,
-    keys_bytes: usize,
     /// The row of the member whose value comes next.
     member: Option<&'static Field>,
 }
@@ -69,8 +67,6 @@ struct Open<T> {
     fields: Vec<Captured>,
 }
 
-/// Bookkeeping charged for each key held, in bytes.
-const KEY_OVERHEAD_BYTES: usize = 64;
 /// An escape decodes to at most two characters of three bytes: a lone half and what follows.
 const ESCAPE_BYTES_MAX: usize = 6;
 
@@ -81,7 +77,7 @@ impl<T: Tap> Builder<T> {
             prototype,
             base: 0,
             frames: Vec::new(),
-            keys_bytes: 0,
+            keys: Keys::default(),
             key: Vec::new(),
             key_cut: false,
             captures: Vec::new(),
@@ -147,8 +143,9 @@ impl<T: Tap> Builder<T> {
     pub(super) fn take(&mut self) -> Scan<T::Out> {
         self.scan.bytes = self.base;
         self.base = 0;
-        self.frames.clear();
-        self.keys_bytes = 0;
+        while !self.frames.is_empty() {
+            self.untrack();
+        }
         self.captured_bytes = 0;
         std::mem::take(&mut self.scan)
     }
@@ -193,10 +190,14 @@ impl<T: Tap> Builder<T> {
             Lookup::Unknown => None,
         };
         self.set_member(member);
-        if self.is_repeated(at) {
-            self.raise(Flag::DuplicateKey, at);
-            if let (Some(field), Some(open)) = (member, &mut self.open) {
-                open.forget(field);
+        match self.keys.insert(&self.key) {
+            Seen::First => {}
+            Seen::Unchecked => self.raise(Flag::KeysUnchecked, at),
+            Seen::Before => {
+                self.raise(Flag::DuplicateKey, at);
+                if let (Some(field), Some(open)) = (member, &mut self.open) {
+                    open.forget(field);
+                }
             }
         }
     }
@@ -205,25 +206,6 @@ impl<T: Tap> Builder<T> {
         if let Some(frame) = self.frames.last_mut() {
             frame.member = member;
         }
-    }
-
-    /// Whether the object at hand had the key before; remembers it.
-    fn is_repeated(&mut self, at: usize) -> bool {
-        let charge = self.key.len().saturating_add(KEY_OVERHEAD_BYTES);
-        let Some(frame) = self.frames.last_mut() else {
-            return false;
-        };
-        if frame.keys.contains(self.key.as_slice()) {
-            return true;
-        }
-        if self.keys_bytes.saturating_add(charge) > KEYS_BYTES_MAX {
-            self.raise(Flag::KeysUnchecked, at);
-            return false;
-        }
-        self.keys_bytes = self.keys_bytes.saturating_add(charge);
-        frame.keys_bytes = frame.keys_bytes.saturating_add(charge);
-        frame.keys.insert(self.key.as_slice().into());
-        false
     }
 
     // === values ===
@@ -265,17 +247,15 @@ impl<T: Tap> Builder<T> {
         }
         self.frames.push(Frame {
             level,
-            keys: BTreeSet::new(),
-            keys_bytes: 0,
             member: None,
         });
+        self.keys.open();
     }
 
     /// The innermost container, a tracked one, is closed.
     pub(super) fn untrack(&mut self) {
-        if let Some(frame) = self.frames.pop() {
-            self.keys_bytes = self.keys_bytes.saturating_sub(frame.keys_bytes);
-        }
+        self.frames.pop();
+        self.keys.close();
     }
 
     /// A value in a tracked container (or the root) ended before `at`.
@@ -400,7 +380,7 @@ impl<T> Open<T> {
     /// Drops the field and what was captured inside it: readers take the last of repeated keys.
     fn forget(&mut self, field: &'static Field) {
         self.fields.retain(|captured| captured.slot != field.slot);
-        for member in field.opens.into_iter().flat_map(members) {
+        for member in field.opens.map(members).unwrap_or_default() {
             self.forget(member);
         }
     }

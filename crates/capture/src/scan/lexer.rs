@@ -45,11 +45,21 @@ enum State {
     Hex(Role, u8, u16),
     Number(Number),
     /// Inside a literal, of which so many bytes were read.
-    Word(&'static [u8], usize),
+    Word(Word, u8),
     /// Deeper than [`DEPTH_MAX`].
     Abyss,
     /// After an error.
     Dead,
+}
+
+/// A literal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Word {
+    True,
+    False,
+    Null,
+    NotANumber,
+    Infinity,
 }
 
 /// What a string is for.
@@ -177,70 +187,72 @@ impl Lexer {
 
     // === structure ===
 
-    /// Reads brackets, commas, colons and whitespace up to the next string, number or literal.
+    /// Reads structure, and the tokens in it as long as they are whole.
     fn structure<T: Tap>(&mut self, chunk: &[u8], at: usize, out: &mut Builder<T>) -> usize {
         let mut at = at;
-        while let Some(&byte) = chunk.get(at) {
+        while self.state.is_structure()
+            && let Some(&byte) = chunk.get(at)
+        {
             if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 at += 1;
                 continue;
             }
-            match (self.state, byte) {
-                (State::CommaOrEnd, b',') => {
-                    self.state = match self.stack.last() {
-                        Some(Container::Object) => State::Key,
-                        Some(Container::Array) | None => State::Value,
-                    };
+            at = match self.state {
+                State::Root | State::Value => self.begin_value(byte, chunk, at, out),
+                State::ValueOrEnd if byte == b']' => self.close(chunk, at, out),
+                State::ValueOrEnd => self.begin_value(byte, chunk, at, out),
+                State::Key | State::KeyOrEnd if byte == b'"' => self.begin_key(chunk, at, out),
+                State::KeyOrEnd if byte == b'}' => self.close(chunk, at, out),
+                State::Colon if byte == b':' => {
+                    self.state = State::Value;
+                    at + 1
                 }
-                (State::Colon, b':') => self.state = State::Value,
-                (State::Key | State::KeyOrEnd, b'"') => {
-                    self.begin_key(out);
-                    return at + 1;
-                }
-                (State::KeyOrEnd, b'}') => self.close(chunk, at, out),
-                (State::ValueOrEnd, b']') => self.close(chunk, at, out),
-                (State::CommaOrEnd, b'}') if self.is_in(Container::Object) => {
-                    self.close(chunk, at, out);
-                }
-                (State::CommaOrEnd, b']') if self.is_in(Container::Array) => {
-                    self.close(chunk, at, out);
-                }
-                (State::Root | State::Value | State::ValueOrEnd, b'{') => {
-                    self.open(Container::Object, at, out);
-                }
-                (State::Root | State::Value | State::ValueOrEnd, b'[') => {
-                    self.open(Container::Array, at, out);
-                }
-                (State::Root | State::Value | State::ValueOrEnd, _) => {
-                    return self.begin_scalar(byte, chunk, at, out);
-                }
-                (State::End, _) => {
-                    return self.fail(SyntaxErrorKind::TrailingBytes, chunk, at, out);
-                }
-                _ => return self.unexpected(chunk, at, out),
-            }
-            at += 1;
-            if self.state == State::Abyss {
-                break;
-            }
+                State::CommaOrEnd => self.proceed(byte, chunk, at, out),
+                State::Key | State::KeyOrEnd | State::Colon => self.unexpected(chunk, at, out),
+                State::End => self.fail(SyntaxErrorKind::TrailingBytes, chunk, at, out),
+                State::Start
+                | State::Mark(_)
+                | State::Text(_)
+                | State::Escape(_)
+                | State::Hex(..)
+                | State::Number(_)
+                | State::Word(..)
+                | State::Abyss
+                | State::Dead => break,
+            };
         }
         at
     }
 
-    fn is_in(&self, container: Container) -> bool {
-        self.stack.last() == Some(&container)
+    /// What follows a value in a container.
+    fn proceed<T: Tap>(
+        &mut self,
+        byte: u8,
+        chunk: &[u8],
+        at: usize,
+        out: &mut Builder<T>,
+    ) -> usize {
+        match (self.stack.last(), byte) {
+            (Some(Container::Object), b',') => self.state = State::Key,
+            (Some(Container::Array), b',') => self.state = State::Value,
+            (Some(Container::Object), b'}') | (Some(Container::Array), b']') => {
+                return self.close(chunk, at, out);
+            }
+            (Some(_) | None, _) => return self.unexpected(chunk, at, out),
+        }
+        at + 1
     }
 
     fn is_tracked<T: Tap>(&self, out: &Builder<T>) -> bool {
         self.stack.len() == out.tracked()
     }
 
-    fn open<T: Tap>(&mut self, container: Container, at: usize, out: &mut Builder<T>) {
+    fn open<T: Tap>(&mut self, container: Container, at: usize, out: &mut Builder<T>) -> usize {
         if self.stack.len() >= DEPTH_MAX {
             out.raise(Flag::TooDeep, at);
             self.abyss = 1;
             self.state = State::Abyss;
-            return;
+            return at + 1;
         }
         if self.is_tracked(out) {
             let kind = match container {
@@ -255,15 +267,17 @@ impl Lexer {
             Container::Object => State::KeyOrEnd,
             Container::Array => State::ValueOrEnd,
         };
+        at + 1
     }
 
     /// The bracket at `at` closes the innermost container.
-    fn close<T: Tap>(&mut self, chunk: &[u8], at: usize, out: &mut Builder<T>) {
+    fn close<T: Tap>(&mut self, chunk: &[u8], at: usize, out: &mut Builder<T>) -> usize {
         if self.is_tracked(out) {
             out.untrack();
         }
         self.stack.pop();
         self.end_value(chunk, at + 1, out);
+        at + 1
     }
 
     /// A value ended before `at`.
@@ -278,38 +292,54 @@ impl Lexer {
         };
     }
 
-    fn begin_key<T: Tap>(&mut self, out: &mut Builder<T>) {
+    fn begin_key<T: Tap>(&mut self, chunk: &[u8], at: usize, out: &mut Builder<T>) -> usize {
         let tracked = self.is_tracked(out);
         if tracked {
             out.key_start();
         }
-        self.state = State::Text(if tracked { Role::Key } else { Role::SkippedKey });
+        self.text(
+            if tracked { Role::Key } else { Role::SkippedKey },
+            chunk,
+            at + 1,
+            out,
+        )
     }
 
-    fn begin_scalar<T: Tap>(
+    fn begin_value<T: Tap>(
         &mut self,
         byte: u8,
         chunk: &[u8],
         at: usize,
         out: &mut Builder<T>,
     ) -> usize {
-        let (kind, state) = match byte {
-            b'"' => (JsonKind::String, State::Text(Role::Value)),
-            b't' => (JsonKind::Boolean, State::Word(b"true", 1)),
-            b'f' => (JsonKind::Boolean, State::Word(b"false", 1)),
-            b'n' => (JsonKind::Null, State::Word(b"null", 1)),
-            b'N' => (JsonKind::Number, State::Word(b"NaN", 1)),
-            b'I' => (JsonKind::Number, State::Word(b"Infinity", 1)),
-            _ => match Number::start(byte) {
-                Some(number) => (JsonKind::Number, State::Number(number)),
-                None => return self.unexpected(chunk, at, out),
-            },
+        let (kind, word) = match byte {
+            b'{' => return self.open(Container::Object, at, out),
+            b'[' => return self.open(Container::Array, at, out),
+            b'"' => {
+                self.begin_scalar(JsonKind::String, at, out);
+                return self.text(Role::Value, chunk, at + 1, out);
+            }
+            b't' => (JsonKind::Boolean, Word::True),
+            b'f' => (JsonKind::Boolean, Word::False),
+            b'n' => (JsonKind::Null, Word::Null),
+            b'N' => (JsonKind::Number, Word::NotANumber),
+            b'I' => (JsonKind::Number, Word::Infinity),
+            _ => {
+                let Some(number) = Number::start(byte) else {
+                    return self.unexpected(chunk, at, out);
+                };
+                self.begin_scalar(JsonKind::Number, at, out);
+                return self.number(number, chunk, at + 1, out);
+            }
         };
+        self.begin_scalar(kind, at, out);
+        self.word(word, 1, chunk, at + 1, out)
+    }
+
+    fn begin_scalar<T: Tap>(&mut self, kind: JsonKind, at: usize, out: &mut Builder<T>) {
         if self.is_tracked(out) {
             out.begin(kind, at, self.stack.len());
         }
-        self.state = state;
-        at + 1
     }
 
     // === strings ===
@@ -318,48 +348,54 @@ impl Lexer {
         if self.surrogates.waits() && chunk.get(at) != Some(&b'\\') {
             self.flush_surrogate(role, at, 0, out);
         }
-        let start = at;
-        let mut at = at;
-        if !self.utf8.is_inside() {
-            at += plain_run(chunk.get(at..).unwrap_or_default());
+        let run = plain_run(chunk.get(at..).unwrap_or_default());
+        if self.utf8.is_inside() || !run.is_ascii() {
+            self.check_utf8(run, chunk, at, out);
         }
-        at = self.non_ascii(chunk, at, out);
-        if role == Role::Key && at > start {
-            out.key_push(chunk.get(start..at).unwrap_or_default());
+        if role == Role::Key {
+            out.key_push(run);
         }
+        let at = at.saturating_add(run.len());
         match chunk.get(at) {
             Some(b'"') => self.end_text(role, chunk, at + 1, out),
             Some(b'\\') => {
                 self.state = State::Escape(role);
                 at + 1
             }
-            Some(&byte) if byte < 0x20 => {
-                self.fail(SyntaxErrorKind::ControlCharacter(byte), chunk, at, out)
+            Some(&byte) => self.fail(SyntaxErrorKind::ControlCharacter(byte), chunk, at, out),
+            None => {
+                self.state = State::Text(role);
+                at
             }
-            Some(_) | None => at,
         }
     }
 
-    /// Reads characters beyond ASCII, as long as they follow each other.
-    fn non_ascii<T: Tap>(&mut self, chunk: &[u8], at: usize, out: &mut Builder<T>) -> usize {
-        let mut at = at;
-        while let Some(&byte) = chunk.get(at) {
+    /// Checks the encoding of `run`, which starts at `at` and may start and end inside a character.
+    fn check_utf8<T: Tap>(&mut self, run: &[u8], chunk: &[u8], at: usize, out: &mut Builder<T>) {
+        let mut checked = 0;
+        if !self.utf8.is_inside() {
+            checked = match std::str::from_utf8(run) {
+                Ok(_) => return,
+                Err(error) => error.valid_up_to(),
+            };
+        }
+        // What is left is short, unless the text is broken anyway.
+        for (index, &byte) in run.iter().enumerate().skip(checked) {
             if self.utf8.is_inside() {
                 if self.utf8.proceed(byte) {
-                    at += 1;
                     continue;
                 }
-                out.raise(Flag::InvalidUtf8, at);
+                out.raise(Flag::InvalidUtf8, at.saturating_add(index));
             }
-            if byte < 0x80 {
-                break;
+            if byte >= 0x80 && !self.utf8.start(byte) {
+                out.raise(Flag::InvalidUtf8, at.saturating_add(index));
             }
-            if !self.utf8.start(byte) {
-                out.raise(Flag::InvalidUtf8, at);
-            }
-            at += 1;
         }
-        at
+        let end = at.saturating_add(run.len());
+        if self.utf8.is_inside() && end < chunk.len() {
+            self.utf8 = Utf8::default();
+            out.raise(Flag::InvalidUtf8, end);
+        }
     }
 
     fn end_text<T: Tap>(
@@ -390,8 +426,7 @@ impl Lexer {
     ) -> usize {
         let letter = chunk.get(at).copied().unwrap_or_default();
         if letter == b'u' {
-            self.state = State::Hex(role, 0, 0);
-            return at + 1;
+            return self.begin_hex(role, chunk, at + 1, out);
         }
         if self.surrogates.waits() {
             self.flush_surrogate(role, at, 1, out);
@@ -406,6 +441,27 @@ impl Lexer {
         at + 1
     }
 
+    /// Reads the four digits at `at` at once, if they are all there.
+    fn begin_hex<T: Tap>(
+        &mut self,
+        role: Role,
+        chunk: &[u8],
+        at: usize,
+        out: &mut Builder<T>,
+    ) -> usize {
+        self.state = State::Hex(role, 0, 0);
+        let Some([digits, ..]) = chunk.get(at..).map(|rest| rest.as_chunks::<4>().0) else {
+            return at;
+        };
+        let unit = digits
+            .iter()
+            .try_fold(0, |unit: u16, digit| Some(unit << 4 | hex_value(*digit)?));
+        let Some(unit) = unit else { return at };
+        let at = at.saturating_add(digits.len());
+        self.end_hex(role, unit, at, out);
+        at
+    }
+
     fn hex<T: Tap>(
         &mut self,
         role: Role,
@@ -415,18 +471,20 @@ impl Lexer {
         at: usize,
         out: &mut Builder<T>,
     ) -> usize {
-        let byte = chunk.get(at).copied().unwrap_or_default();
-        let Some(digit) = char::from(byte)
-            .to_digit(16)
-            .and_then(|d| u16::try_from(d).ok())
-        else {
+        let Some(digit) = chunk.get(at).and_then(|byte| hex_value(*byte)) else {
             return self.unexpected(chunk, at, out);
         };
         let unit = unit << 4 | digit;
         if digits < 3 {
             self.state = State::Hex(role, digits + 1, unit);
-            return at + 1;
+        } else {
+            self.end_hex(role, unit, at + 1, out);
         }
+        at + 1
+    }
+
+    /// A `\uXXXX` ended before `at`.
+    fn end_hex<T: Tap>(&mut self, role: Role, unit: u16, at: usize, out: &mut Builder<T>) {
         // A half that waited began one escape earlier than one that stands alone itself.
         let back = if self.surrogates.waits() {
             2 * UNIT_BYTES
@@ -439,10 +497,9 @@ impl Lexer {
             None
         };
         if self.surrogates.unit(unit, key) {
-            out.raise_before(Flag::LoneSurrogate, at + 1, back);
+            out.raise_before(Flag::LoneSurrogate, at, back);
         }
         self.state = State::Text(role);
-        at + 1
     }
 
     /// Half a pair stays alone; its escape ended `back` bytes before `at`.
@@ -467,10 +524,12 @@ impl Lexer {
         let mut number = number;
         let mut at = at;
         while let Some(&byte) = chunk.get(at) {
-            let Some(next) = number.next(byte) else {
-                return self.end_number(number, byte, chunk, at, out);
-            };
-            number = next;
+            if !(byte.is_ascii_digit() && number.repeats()) {
+                let Some(next) = number.next(byte) else {
+                    return self.end_number(number, byte, chunk, at, out);
+                };
+                number = next;
+            }
             at += 1;
         }
         self.state = State::Number(number);
@@ -486,7 +545,7 @@ impl Lexer {
         out: &mut Builder<T>,
     ) -> usize {
         if number == Number::Minus && byte == b'I' {
-            self.state = State::Word(b"Infinity", 1);
+            self.state = State::Word(Word::Infinity, 1);
             return at + 1;
         }
         if !number.is_complete() {
@@ -498,25 +557,30 @@ impl Lexer {
 
     fn word<T: Tap>(
         &mut self,
-        word: &'static [u8],
-        read: usize,
+        word: Word,
+        read: u8,
         chunk: &[u8],
         at: usize,
         out: &mut Builder<T>,
     ) -> usize {
-        if chunk.get(at) != word.get(read) {
-            return self.unexpected(chunk, at, out);
+        let mut read = read;
+        let mut at = at;
+        while let Some(expected) = word.text().get(usize::from(read)) {
+            match chunk.get(at) {
+                None => {
+                    self.state = State::Word(word, read);
+                    return at;
+                }
+                Some(byte) if byte == expected => at += 1,
+                Some(_) => return self.unexpected(chunk, at, out),
+            }
+            read = read.saturating_add(1);
         }
-        let read = read.saturating_add(1);
-        if read < word.len() {
-            self.state = State::Word(word, read);
-            return at + 1;
+        if matches!(word, Word::NotANumber | Word::Infinity) {
+            out.raise_before(Flag::NonFiniteNumber, at, 1);
         }
-        if matches!(word, b"NaN" | b"Infinity") {
-            out.raise(Flag::NonFiniteNumber, at);
-        }
-        self.end_value(chunk, at + 1, out);
-        at + 1
+        self.end_value(chunk, at, out);
+        at
     }
 
     // === below DEPTH_MAX ===
@@ -544,22 +608,63 @@ impl Lexer {
     }
 }
 
-/// How many bytes from the start are ASCII text of a string, with no quote, backslash or control
-/// character.
-fn plain_run(bytes: &[u8]) -> usize {
+impl State {
+    /// Whether whitespace may stand here.
+    fn is_structure(self) -> bool {
+        matches!(
+            self,
+            Self::Root
+                | Self::Value
+                | Self::ValueOrEnd
+                | Self::Key
+                | Self::KeyOrEnd
+                | Self::Colon
+                | Self::CommaOrEnd
+                | Self::End
+        )
+    }
+}
+
+impl Word {
+    fn text(self) -> &'static [u8] {
+        match self {
+            Self::True => b"true",
+            Self::False => b"false",
+            Self::Null => b"null",
+            Self::NotANumber => b"NaN",
+            Self::Infinity => b"Infinity",
+        }
+    }
+}
+
+fn hex_value(digit: u8) -> Option<u16> {
+    char::from(digit)
+        .to_digit(16)
+        .and_then(|value| u16::try_from(value).ok())
+}
+
+/// The longest start of `bytes` without quote, backslash or control character.
+fn plain_run(bytes: &[u8]) -> &[u8] {
     const BLOCK: usize = 32;
-    let is_plain = |byte: &u8| *byte >= 0x20 && *byte < 0x80 && *byte != b'"' && *byte != b'\\';
-    let (blocks, _) = bytes.as_chunks::<BLOCK>();
-    // The sum over a block has no branch, so that the compiler turns it into vector code.
-    let clean = blocks
-        .iter()
-        .take_while(|block| {
-            block
-                .iter()
-                .fold(true, |plain, byte| plain & is_plain(byte))
-        })
-        .count()
-        .saturating_mul(BLOCK);
-    let rest = bytes.get(clean..).unwrap_or_default();
-    clean.saturating_add(rest.iter().take_while(|byte| is_plain(byte)).count())
+    let is_plain = |byte: &u8| (*byte >= 0x20) & (*byte != b'"') & (*byte != b'\\');
+    let is_special = |byte: &u8| !is_plain(byte);
+    // Most strings are short: look at the start byte by byte.
+    let (start, rest) = bytes.split_at(bytes.len().min(BLOCK));
+    let end = start.iter().position(is_special).unwrap_or_else(|| {
+        // The fold over a block has no branch, so that the compiler turns it into vector code.
+        let (blocks, _) = rest.as_chunks::<BLOCK>();
+        let clean = blocks
+            .iter()
+            .take_while(|block| {
+                block
+                    .iter()
+                    .fold(true, |plain, byte| plain & is_plain(byte))
+            })
+            .count()
+            .saturating_mul(BLOCK);
+        let tail = rest.get(clean..).unwrap_or_default();
+        let more = tail.iter().position(is_special).unwrap_or(tail.len());
+        start.len().saturating_add(clean).saturating_add(more)
+    });
+    bytes.get(..end).unwrap_or(bytes)
 }

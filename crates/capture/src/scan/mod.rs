@@ -23,6 +23,7 @@
 
 mod builder;
 mod flag;
+mod keys;
 mod lexer;
 mod number;
 mod slot;

@@ -40,6 +40,14 @@ impl Number {
         }
     }
 
+    /// Whether a digit changes nothing.
+    pub(crate) fn repeats(self) -> bool {
+        match self {
+            Self::Digits | Self::Fraction | Self::ExponentDigits => true,
+            Self::Minus | Self::Zero | Self::Point | Self::Exponent | Self::ExponentSign => false,
+        }
+    }
+
     /// Whether a number may end here.
     pub(crate) fn is_complete(self) -> bool {
         match self {

@@ -89,7 +89,6 @@ impl Level {
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) slot: Slot,
-    pub(crate) parent: Level,
     pub(crate) key: &'static str,
     pub(crate) opens: Option<Level>,
     pub(crate) bound: Bound,
@@ -107,9 +106,9 @@ pub(crate) enum Lookup {
 /// Finds the row for `key` (unescaped) in an object of level `parent`.
 pub(crate) fn lookup(parent: Level, key: &[u8]) -> Lookup {
     let mut found = Lookup::Unknown;
-    for field in FIELDS
+    for field in members(parent)
         .iter()
-        .filter(|f| f.parent == parent && f.key.len() == key.len())
+        .filter(|field| field.key.len() == key.len())
     {
         if field.key.as_bytes() == key {
             return Lookup::Known(field);
@@ -119,11 +118,6 @@ pub(crate) fn lookup(parent: Level, key: &[u8]) -> Lookup {
         }
     }
     found
-}
-
-/// The rows whose values are members of objects of level `parent`.
-pub(crate) fn members(parent: Level) -> impl Iterator<Item = &'static Field> {
-    FIELDS.iter().filter(move |f| f.parent == parent)
 }
 
 const ID: Bound = Bound::Bytes(4 << 10);
@@ -150,13 +144,18 @@ macro_rules! slots {
         #[non_exhaustive]
         pub enum Slot { $($($(#[$doc])* $slot,)*)* }
 
-        static FIELDS: &[Field] = &[$($(Field {
-            slot: Slot::$slot,
-            parent: Level::$parent,
-            key: $key,
-            opens: opens!($($opens)?),
-            bound: $bound,
-        },)*)*];
+        /// The rows whose values are members of objects of level `parent`.
+        pub(crate) fn members(parent: Level) -> &'static [Field] {
+            match parent {
+                $(Level::$parent => &[$(Field {
+                    slot: Slot::$slot,
+                    key: $key,
+                    opens: opens!($($opens)?),
+                    bound: $bound,
+                },)*],)*
+                Level::Batch | Level::Deep => &[],
+            }
+        }
     };
 }
 
