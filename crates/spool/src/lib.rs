@@ -66,7 +66,7 @@ pub use error::{
 pub use frame::{FRAME_BYTES_MAX, FRAME_OVERHEAD_BYTES, Frame, FrameKind, GROUP_BYTES_MAX};
 pub use options::{Options, Scan};
 pub use ordinal::{Ordinal, OrdinalRange, Position, SegmentNumber, SpoolId};
-pub use reader::{FrameRef, Item, Reader};
+pub use reader::{FrameRef, Item, Reader, SegmentInfo};
 pub use recovery::Recovery;
 pub use segment::{FORMAT_VERSION, HEADER_BYTES, HeaderError, SegmentHeader};
 pub use storage::{LockGuard, LockOutcome, OsStorage, Storage, StorageFile};

@@ -14,6 +14,7 @@ use crate::frame::{FrameKind, GROUP_BYTES_MAX};
 use crate::ordinal::{Ordinal, OrdinalRange, Position, SegmentNumber, SpoolId};
 use crate::reserve;
 use crate::scan::{End, Scanner, Step};
+use crate::segment::{HeaderError, SegmentHeader};
 use crate::source::FileSource;
 use crate::storage::{OsStorage, Storage};
 
@@ -30,6 +31,19 @@ pub struct FrameRef {
     pub group_end: bool,
     /// The payload, as appended.
     pub payload: Vec<u8>,
+}
+
+/// A segment file, as its name and header present it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// The file's name.
+    pub file: String,
+    /// Its number: the header's, or if that does not hold, the name's.
+    pub number: SegmentNumber,
+    /// Its length in bytes, with zeros ahead if it is live.
+    pub bytes: u64,
+    /// Its header, or what is wrong with that.
+    pub header: Result<SegmentHeader, HeaderError>,
 }
 
 /// What a reader meets, in the order of the spool.
@@ -276,6 +290,19 @@ impl Reader {
             let next = self.segments.front().and_then(SegmentFile::first_ordinal);
             self.expected = next.or(self.expected);
         }
+    }
+
+    /// The segments that are still to be read, for people who want to look at them. Asked right after
+    /// opening: all of them.
+    #[must_use]
+    pub fn segments(&self) -> Vec<SegmentInfo> {
+        let info = |file: &SegmentFile| SegmentInfo {
+            file: file.name.clone(),
+            number: file.number,
+            bytes: file.len,
+            header: file.header,
+        };
+        self.segments.iter().map(info).collect()
     }
 
     /// The content of a blob, or `None` if there is none of that name. The whole blob is read into

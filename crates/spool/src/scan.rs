@@ -179,7 +179,9 @@ impl<S: ByteSource> Scanner<S> {
                         zero_bytes: 0,
                     }));
                 }
-                Probe::Zero | Probe::Bad => return self.broken(frames, start, at, expected),
+                Probe::Zero | Probe::Bad => {
+                    return self.broken(frames, start, at, expected, follow);
+                }
             }
         }
     }
@@ -325,6 +327,7 @@ impl<S: ByteSource> Scanner<S> {
         start: u64,
         at: u64,
         expected: Ordinal,
+        follow: bool,
     ) -> io::Result<Step> {
         let written_end = self.zero_from(at)?;
         let len = self.source.len();
@@ -340,6 +343,12 @@ impl<S: ByteSource> Scanner<S> {
             return Ok(self.flush_or(frames, at, expected, |this| {
                 this.skip_damage(at, evidence.resync)
             }));
+        }
+        // A live file may have grown, or been cut behind a trailer, since its length was read; only
+        // if it has the same length afterwards is what we saw how it ends.
+        self.source.refresh()?;
+        if self.source.len() != len {
+            return self.step(follow);
         }
         if len.saturating_sub(written_end) < SLACK_BYTES_MIN {
             return Ok(self.flush_or(frames, at, expected, |this| this.unterminated(at)));

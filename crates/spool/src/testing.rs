@@ -45,6 +45,7 @@ struct State {
     fail_sync_after: Option<u64>,
     failing_syncs: u64,
     syncs: u64,
+    fail_write_after: Option<u64>,
 }
 
 #[derive(Default, Clone)]
@@ -83,6 +84,7 @@ impl CrashDisk {
             fail_sync_after: None,
             failing_syncs: 0,
             syncs: 0,
+            fail_write_after: None,
         };
         Self {
             state: Arc::new(Mutex::new(state)),
@@ -99,16 +101,23 @@ impl CrashDisk {
         self.lock_state().drop_handles();
     }
 
-    /// Makes `count` syncs of file content fail, after letting `after` succeed.
+    /// Makes `count` syncs of files or directories fail, after letting `after` succeed. Changes of a
+    /// directory whose sync failed stay pending.
     pub fn fail_sync_after(&self, after: u64, count: u64) {
         let mut state = self.lock_state();
         state.fail_sync_after = Some(after);
         state.failing_syncs = count;
     }
 
-    /// No sync fails any more.
+    /// Makes one write fail after a random part of it was written, after letting `after` succeed.
+    pub fn fail_write_after(&self, after: u64) {
+        self.lock_state().fail_write_after = Some(after);
+    }
+
+    /// No sync and no write fails any more.
     pub fn heal(&self) {
         let mut state = self.lock_state();
+        state.fail_write_after = None;
         state.fail_sync_after = None;
         state.failing_syncs = 0;
     }
@@ -124,7 +133,7 @@ impl CrashDisk {
         self.lock_state().bytes_used()
     }
 
-    /// How many syncs of file content were asked for.
+    /// How many syncs of files and directories were asked for.
     #[must_use]
     pub fn syncs(&self) -> u64 {
         self.lock_state().syncs
@@ -251,16 +260,23 @@ impl State {
         }
     }
 
-    fn sync(&mut self, index: usize) -> io::Result<()> {
+    fn count_sync(&mut self) -> io::Result<()> {
         self.syncs += 1;
         match self.fail_sync_after {
             Some(0) if self.failing_syncs > 0 => {
                 self.failing_syncs -= 1;
-                self.settle(index);
                 return Err(io::Error::other("simulated sync failure"));
             }
             Some(after) => self.fail_sync_after = Some(after.saturating_sub(1)),
             None => {}
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self, index: usize) -> io::Result<()> {
+        if let Err(error) = self.count_sync() {
+            self.settle(index);
+            return Err(error);
         }
         if let Some(inode) = self.inodes.get_mut(index) {
             for change in std::mem::take(&mut inode.changes) {
@@ -282,7 +298,13 @@ impl State {
             && self
                 .capacity_bytes
                 .is_some_and(|limit| self.bytes_used() + growth > limit);
-        let written = if full {
+        let failing = self.fail_write_after == Some(0);
+        self.fail_write_after = match self.fail_write_after {
+            Some(0) | None => None,
+            Some(after) => Some(after - 1),
+        };
+        let partial = full || failing;
+        let written = if partial {
             self.below(bytes.len())
         } else {
             bytes.len()
@@ -296,10 +318,12 @@ impl State {
             });
         }
         if full {
-            Err(io::ErrorKind::StorageFull.into())
-        } else {
-            Ok(())
+            return Err(io::ErrorKind::StorageFull.into());
         }
+        if failing {
+            return Err(io::Error::other("simulated write failure"));
+        }
+        Ok(())
     }
 
     fn change_names(&mut self, change: NameChange) {
@@ -419,6 +443,7 @@ impl Storage for CrashDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut guard = self.lock_state();
         let state = &mut *guard;
+        state.count_sync()?;
         let (synced, others) = std::mem::take(&mut state.name_changes)
             .into_iter()
             .partition(|c| c.dir == dir);

@@ -3,24 +3,24 @@
 //! The commit point is one line, `live.sync()`. Die before it, and the group is torn off or found
 //! whole by the next open, never in part; die after it, and it is found whole.
 
+mod blobs;
+mod segments;
+mod upkeep;
+
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::blob::{self, BlobId};
+use crate::blob;
 use crate::catalog::LOCK_FILE;
-use crate::cursor::{self, Cursor};
-use crate::error::{
-    AppendError, BlobError, FullReason, OpenError, ReadError, ReleaseError, UpkeepError,
-};
+use crate::error::{AppendError, FullReason, OpenError, ReadError, UpkeepError};
 use crate::frame::{self, FRAME_BYTES_MAX, Frame, GROUP_BYTES_MAX};
-use crate::live::{Live, Previous, TAIL_ROOM_BYTES};
+use crate::live::{Live, Previous};
 use crate::options::Options;
 use crate::ordinal::{Ordinal, Position, SegmentNumber, SpoolId};
 use crate::recovery::{self, ClosedSegment, Recovery};
 use crate::reserve;
-use crate::segment::{HEADER_END, SegmentHeader};
 use crate::storage::{LockGuard, LockOutcome, OsStorage, Storage};
 
 /// Where a group lies.
@@ -138,7 +138,7 @@ impl Spool {
             Some(id) => id,
             None => random_id().map_err(failed)?,
         };
-        let blob_bytes = blob_bytes(&*storage, dir).map_err(failed)?;
+        let blob_bytes = blobs::blob_bytes(&*storage, dir).map_err(failed)?;
         let report = recovered.report;
         let closed = recovered.closed;
         let mut spool = Self {
@@ -384,386 +384,6 @@ impl Failure {
     }
 }
 
-// === segments ===
-
-impl Spool {
-    /// Makes sure that the live segment takes `bytes` and keeps its tail room.
-    fn ensure_room(&mut self, bytes: u64, room: Room) -> Result<(), Failure> {
-        let over = |live: &Live, limit| live.end_with(bytes) > limit;
-        let segment_bytes = self.options.segment_bytes;
-        if self
-            .live
-            .as_ref()
-            .is_some_and(|live| live.has_frames() && over(live, segment_bytes))
-        {
-            self.roll()?;
-        }
-        self.ensure_live(bytes, room)?;
-        let (available, step) = (self.available(room), self.options.prealloc_step_bytes);
-        let Some(live) = &mut self.live else {
-            return Err(Failure::no_segment());
-        };
-        if !over(live, live.filled) {
-            return Ok(());
-        }
-        let exact = live.end_with(bytes);
-        let step = live.filled.saturating_add(step).min(segment_bytes);
-        extend(live, exact, step, available)?;
-        // The sync that made the zeros durable did so for everything before them.
-        self.durable_end = self.next;
-        self.pending.clear();
-        Ok(())
-    }
-
-    /// Makes sure that there is a live segment, and that it holds all that is pending.
-    fn ensure_live(&mut self, bytes: u64, room: Room) -> Result<(), Failure> {
-        if self.live.is_some() {
-            return Ok(());
-        }
-        let pending = to_u64(self.pending.len());
-        let exact = HEADER_END + pending + bytes + TAIL_ROOM_BYTES;
-        let available = self.available(room);
-        if exact > available {
-            return Err(Failure::Full {
-                reason: FullReason::Quota,
-                bytes_needed: exact,
-            });
-        }
-        let wanted = self
-            .options
-            .prealloc_first_bytes
-            .min(self.options.segment_bytes);
-        let header = SegmentHeader {
-            spool_id: self.id,
-            segment: self.next_segment,
-            first_ordinal: self.durable_end,
-            previous_end: self.previous.end,
-            previous_abandoned: self.previous.abandoned,
-        };
-        let create = |size| Live::create(&*self.storage, &self.dir, &header, size);
-        let created = create(wanted.max(exact).min(available)).or_else(|error| {
-            if is_full(&error) {
-                create(exact)
-            } else {
-                Err(error)
-            }
-        });
-        let mut live = created.map_err(|error| {
-            if is_full(&error) {
-                Failure::Full {
-                    reason: FullReason::Disk,
-                    bytes_needed: exact,
-                }
-            } else {
-                Failure::NoSegment(error)
-            }
-        })?;
-        let written = live.write(&self.pending);
-        self.live = Some(live);
-        written.map_err(Failure::Poisoned)
-    }
-
-    /// Ends the live segment in good order, so that the next group begins another.
-    fn roll(&mut self) -> Result<(), Failure> {
-        if !self.pending.is_empty() {
-            self.sync_live()?;
-        }
-        // A segment that cannot be ended is given up behind its durable groups; the next header
-        // says so, and nothing is lost.
-        let _ = self.finish_live();
-        Ok(())
-    }
-
-    /// Ends the live segment, if there is one, whose groups are all durable.
-    fn finish_live(&mut self) -> io::Result<()> {
-        let Some(live) = self.live.take() else {
-            return Ok(());
-        };
-        let (number, filled) = (live.number, live.filled);
-        let (previous, result) = live.finish(self.durable_end);
-        let bytes = if previous.abandoned {
-            filled
-        } else {
-            previous.end
-        };
-        self.retire(number, previous, bytes);
-        result
-    }
-
-    /// Gives up the live segment after an error. If nothing in it is durable, the next one takes
-    /// its number and its place.
-    fn give_up_live(&mut self) -> Option<SegmentNumber> {
-        let live = self.live.take()?;
-        if live.has_durable_frames() {
-            let previous = Previous {
-                end: live.synced_end,
-                abandoned: true,
-            };
-            self.retire(live.number, previous, live.filled);
-        }
-        Some(live.number)
-    }
-
-    fn retire(&mut self, number: SegmentNumber, previous: Previous, bytes: u64) {
-        self.previous = previous;
-        self.next_segment = number.next();
-        self.closed_bytes = self.closed_bytes.saturating_add(bytes);
-        let name = number.file_name();
-        self.closed.push_back(ClosedSegment {
-            name,
-            bytes,
-            end: self.durable_end,
-        });
-    }
-
-    /// Bytes that segments may still take.
-    fn available(&self, room: Room) -> u64 {
-        let reserve = match room {
-            Room::Ordinary => self.options.reserve_bytes,
-            Room::Reserve => 0,
-        };
-        let held = self.held_bytes().saturating_add(reserve);
-        self.options.bytes_max.saturating_sub(held)
-    }
-
-    /// What is used apart from the reserve.
-    fn held_bytes(&self) -> u64 {
-        let live = self.live.as_ref().map_or(0, |live| live.filled);
-        self.closed_bytes
-            .saturating_add(live)
-            .saturating_add(self.blob_bytes)
-    }
-
-    fn restore_reserve(&mut self) -> io::Result<()> {
-        let bytes = self.options.reserve_bytes;
-        if self.has_reserve || bytes == 0 {
-            return Ok(());
-        }
-        if self.held_bytes().saturating_add(bytes) > self.options.bytes_max {
-            return Ok(());
-        }
-        match reserve::ensure(&*self.storage, &self.dir, bytes) {
-            Ok(()) => {
-                self.has_reserve = true;
-                Ok(())
-            }
-            Err(error) if is_full(&error) => Ok(()),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-/// Extends to `step` if there is room, else to `exact`.
-fn extend(live: &mut Live, exact: u64, step: u64, available: u64) -> Result<(), Failure> {
-    let limit = live.filled.saturating_add(available);
-    let bytes_needed = exact.saturating_sub(live.filled);
-    if exact > limit {
-        return Err(Failure::Full {
-            reason: FullReason::Quota,
-            bytes_needed,
-        });
-    }
-    let extended = live.extend(step.min(limit).max(exact)).or_else(|error| {
-        if is_full(&error) {
-            live.extend(exact)
-        } else {
-            Err(error)
-        }
-    });
-    extended.map_err(|error| {
-        if is_full(&error) {
-            Failure::Full {
-                reason: FullReason::Disk,
-                bytes_needed,
-            }
-        } else {
-            Failure::Poisoned(error)
-        }
-    })
-}
-
-// === upkeep ===
-
-impl Spool {
-    /// Upkeep between groups, off the hot path: begins the first segment, writes zeros ahead, begins
-    /// a new segment early, restores the reserve. Does little when there is little to do, and
-    /// nothing that an append would not do itself, later and more slowly. May buffer no group
-    /// but syncs buffered ones when it touches the live segment.
-    ///
-    /// A full disk or quota is no error here.
-    ///
-    /// # Errors
-    ///
-    /// See [`UpkeepError`]. A segment that failed has been given up; appending may go on.
-    pub fn maintain(&mut self) -> Result<(), UpkeepError> {
-        let segment_bytes = self.options.segment_bytes;
-        let low = self.options.prealloc_low_bytes.min(segment_bytes / 4);
-        let room = |live: &Live, limit| live.has_frames() && live.end_with(low) > limit;
-        let outcome = self.attempt(|spool| {
-            if spool
-                .live
-                .as_ref()
-                .is_some_and(|live| room(live, segment_bytes))
-            {
-                spool.roll()?;
-            }
-            spool.ensure_live(0, Room::Ordinary)?;
-            if spool
-                .live
-                .as_ref()
-                .is_some_and(|live| live.end_with(low) > live.filled)
-            {
-                spool.ensure_room(low, Room::Ordinary)?;
-            }
-            Ok(())
-        });
-        match outcome {
-            Ok(_) | Err(AppendError::Full { .. }) => {}
-            Err(error) => return Err(UpkeepError::Append(error)),
-        }
-        self.restore_reserve().map_err(upkeep_failed)
-    }
-
-    /// Moves the cursor behind `through`, durably, then deletes the segments that lie wholly before
-    /// it. The live segment stays. Blobs stay: only the caller knows who refers to them.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReleaseError`].
-    pub fn release_through(&mut self, through: Ordinal) -> Result<Released, ReleaseError> {
-        self.acknowledge_through(through)?;
-        let failed = |source| ReleaseError::Storage { source };
-        let mut released = Released::default();
-        // Die anywhere here, and the cursor says why segments are missing.
-        while let Some(segment) = self.closed.front() {
-            if segment.end > self.acknowledged_end {
-                break;
-            }
-            match self.storage.remove(&self.dir.join(&segment.name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-                Ok(()) | Err(_) => {}
-            }
-            released.segments = released.segments.saturating_add(1);
-            released.bytes = released.bytes.saturating_add(segment.bytes);
-            self.closed_bytes = self.closed_bytes.saturating_sub(segment.bytes);
-            self.closed.pop_front();
-        }
-        if released.segments > 0 {
-            self.storage.sync_dir(&self.dir).map_err(failed)?;
-        }
-        Ok(released)
-    }
-
-    /// Moves the cursor behind `through`, durably, and deletes nothing. An ordinal that is
-    /// acknowledged already changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// See [`ReleaseError`].
-    pub fn acknowledge_through(&mut self, through: Ordinal) -> Result<(), ReleaseError> {
-        if through >= self.durable_end {
-            let durable_end = self.durable_end;
-            return Err(ReleaseError::NotDurable {
-                asked: through,
-                durable_end,
-            });
-        }
-        let acknowledged_end = through.next();
-        if acknowledged_end <= self.acknowledged_end {
-            return Ok(());
-        }
-        let next_segment = self
-            .live
-            .as_ref()
-            .map_or(self.next_segment, |live| live.number);
-        let cursor = Cursor {
-            spool_id: self.id,
-            acknowledged_end,
-            next_segment,
-        };
-        let mut written = cursor::write(&*self.storage, &self.dir, &cursor);
-        if written.as_ref().is_err_and(is_full) {
-            // A full disk must not keep us from making room.
-            let given_up = reserve::give_up(&*self.storage, &self.dir);
-            self.has_reserve = false;
-            written = given_up.and_then(|_| cursor::write(&*self.storage, &self.dir, &cursor));
-        }
-        written.map_err(|source| ReleaseError::Storage { source })?;
-        self.acknowledged_end = acknowledged_end;
-        Ok(())
-    }
-}
-
-// === blobs ===
-
-impl Spool {
-    /// Stores a blob under the SHA-256 of its content, durably; returns false if it was there with
-    /// this content already. One with other content (a damaged one) is replaced.
-    ///
-    /// Does not check that the content fits the name.
-    ///
-    /// # Errors
-    ///
-    /// See [`BlobError`].
-    pub fn put_blob(&mut self, id: BlobId, content: &[u8]) -> Result<bool, BlobError> {
-        let failed = |source| BlobError::Storage { id, source };
-        let bytes_needed = to_u64(content.len());
-        let old = blob::len(&*self.storage, &self.dir, id).map_err(failed)?;
-        if old == Some(bytes_needed) {
-            let found = blob::read(&*self.storage, &self.dir, id).map_err(failed)?;
-            if found.as_deref() == Some(content) {
-                blob::sync(&*self.storage, &self.dir).map_err(failed)?;
-                return Ok(false);
-            }
-        }
-        if bytes_needed > self.available(Room::Ordinary) {
-            return Err(self.blob_full(FullReason::Quota, bytes_needed));
-        }
-        match blob::write(&*self.storage, &self.dir, id, content) {
-            Err(error) if is_full(&error) => {
-                return Err(self.blob_full(FullReason::Disk, bytes_needed));
-            }
-            written => written.map_err(failed)?,
-        }
-        let others = self.blob_bytes.saturating_sub(old.unwrap_or_default());
-        self.blob_bytes = others.saturating_add(bytes_needed);
-        Ok(true)
-    }
-
-    /// The content of a blob, or `None` if there is none of that name.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Storage`] if the disk refuses.
-    pub fn read_blob(&self, id: BlobId) -> Result<Option<Vec<u8>>, BlobError> {
-        blob::read(&*self.storage, &self.dir, id)
-            .map_err(|source| BlobError::Storage { id, source })
-    }
-
-    /// Removes a blob, durably; returns false if there was none.
-    ///
-    /// # Errors
-    ///
-    /// [`BlobError::Storage`] if the disk refuses.
-    pub fn remove_blob(&mut self, id: BlobId) -> Result<bool, BlobError> {
-        let failed = |source| BlobError::Storage { id, source };
-        let bytes = blob::len(&*self.storage, &self.dir, id).map_err(failed)?;
-        let removed = blob::remove(&*self.storage, &self.dir, id).map_err(failed)?;
-        self.blob_bytes = self.blob_bytes.saturating_sub(bytes.unwrap_or_default());
-        Ok(removed)
-    }
-
-    fn blob_full(&self, reason: FullReason, bytes_needed: u64) -> BlobError {
-        let (bytes_used, bytes_max) = (self.bytes_used(), self.options.bytes_max);
-        BlobError::Full {
-            reason,
-            bytes_needed,
-            bytes_used,
-            bytes_max,
-        }
-    }
-}
-
 // === getters ===
 
 impl Spool {
@@ -836,14 +456,6 @@ fn check_group(frames: &[Frame<'_>]) -> Result<usize, AppendError> {
             bytes,
             max: GROUP_BYTES_MAX,
         });
-    }
-    Ok(bytes)
-}
-
-fn blob_bytes(storage: &dyn Storage, dir: &Path) -> io::Result<u64> {
-    let mut bytes = 0_u64;
-    for id in blob::ids(storage, dir)? {
-        bytes = bytes.saturating_add(blob::len(storage, dir, id)?.unwrap_or_default());
     }
     Ok(bytes)
 }

@@ -17,6 +17,7 @@ enum Op {
     Maintain,
     Release(u8),
     FailSyncs { after: u8, count: u8 },
+    FailWrite(u8),
     Heal,
     DiskRoom(Option<u16>),
     Crash,
@@ -35,6 +36,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(Op::Maintain),
         1 => any::<u8>().prop_map(Op::Release),
         2 => (0..3_u8, 1..6_u8).prop_map(|(after, count)| Op::FailSyncs { after, count }),
+        1 => (0..6_u8).prop_map(Op::FailWrite),
         2 => Just(Op::Heal),
         1 => prop::option::of(0..20_000_u16).prop_map(Op::DiskRoom),
         3 => Just(Op::Crash),
@@ -79,6 +81,7 @@ impl Run {
             }
             Op::Release(part) => self.release(part),
             Op::FailSyncs { after, count } => self.disk.fail_sync_after(after.into(), count.into()),
+            Op::FailWrite(after) => self.disk.fail_write_after(after.into()),
             Op::Heal => self.disk.heal(),
             Op::DiskRoom(room) => {
                 let used = self.disk.bytes_used();
@@ -260,6 +263,14 @@ proptest! {
     #[test]
     fn no_acknowledged_group_is_lost_doubled_or_partial(seed: u64, ops in ops()) {
         run(seed, ops);
+    }
+
+    #[test]
+    fn scanning_arbitrary_bytes_never_panics(
+        bytes in prop::collection::vec(prop_oneof![Just(0_u8), 9..40_u8, any::<u8>()], 0..600),
+    ) {
+        let scan = affiant_spool::recovery::scan_bytes(&bytes);
+        prop_assert!(scan.payload_bytes <= bytes.len() as u64);
     }
 
     #[test]

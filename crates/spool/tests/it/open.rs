@@ -126,6 +126,13 @@ fn files_are_private_to_the_user() {
 }
 
 #[test]
+fn writer_and_reader_may_move_to_another_thread() {
+    fn check<T: Send>() {}
+    check::<Spool>();
+    check::<Reader>();
+}
+
+#[test]
 fn options_outside_their_limits_are_named() {
     let dir = tempfile::tempdir().unwrap();
     let mut options = Options::default();

@@ -160,6 +160,21 @@ fn a_crash_amid_a_release_leaves_no_false_alarm() {
 }
 
 #[test]
+fn a_reader_lists_the_segments() {
+    let disk = rolled();
+    let reader = Reader::open_on(Arc::new(disk), dir()).unwrap();
+    let infos = reader.segments();
+    let numbers = infos
+        .iter()
+        .map(|info| info.number.get())
+        .collect::<Vec<_>>();
+    assert_eq!(numbers, (0..infos.len() as u64).collect::<Vec<_>>());
+    for pair in infos.windows(2) {
+        assert_eq!(pair[1].header.unwrap().previous_end, pair[0].bytes);
+    }
+}
+
+#[test]
 fn reading_from_an_ordinal_skips_what_lies_before() {
     let disk = rolled();
     for from in [0, 1, 17, 59, 60, 100] {
