@@ -6,6 +6,7 @@ use affiant_entry::{CallId, Moment, Unredacted};
 
 use super::anomaly::{Code, Facts};
 use super::chain::Key;
+use super::closing::Why;
 use super::draft::{Place, tool_name};
 use super::manifest::Listing;
 use super::pairing::{OpenCall, Request, Serial, What};
@@ -13,9 +14,10 @@ use super::revision::{Era, Revision};
 use super::scope::Scope;
 use super::session::SessionKey;
 use super::task::Clock;
+use super::telling::About;
 use super::via::Via;
 use super::view::Speech;
-use super::{About, Disposition, Mint, Output, Seen, Tracker, Why, view};
+use super::{Disposition, Mint, Output, Seen, Tracker, view};
 use crate::message::{IdKind, Invalid, Kind, RpcId};
 use crate::scan::{JsonKind, Slot};
 
@@ -330,9 +332,10 @@ impl<M: Mint> Tracker<M> {
     }
 
     fn learn_client(&mut self, home: SessionKey, what: &What, speech: &Speech) {
-        let client = match what {
-            What::Initialize(client) => client.as_ref(),
-            _ => speech.client.as_ref(),
+        let client = if let What::Initialize(client) = what {
+            client
+        } else {
+            &speech.client
         };
         let Some(session) = self.sessions.get_mut(home) else {
             return;

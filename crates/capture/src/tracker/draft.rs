@@ -77,9 +77,10 @@ impl<M: Mint> Tracker<M> {
     }
 
     fn draft_agent(&self, via: &Via, place: &Place<'_>) -> Agent {
-        let no_token = match self.config.transport {
-            Transport::Stdio => "no token on stdio",
-            _ => "no authorization header",
+        let no_token = if self.config.transport == Transport::Stdio {
+            "no token on stdio"
+        } else {
+            "no authorization header"
         };
         let remembered = self
             .sessions

@@ -4,12 +4,13 @@ use affiant_entry::call::Reason;
 use affiant_entry::record::{AuthFailure, Body};
 use affiant_entry::{Fact, Moment, Record};
 
+use super::closing::Why;
 use super::pairing::{Request, Serial};
 use super::revision::{Era, Revision};
 use super::scope::Known;
 use super::session::{Name, SessionKey};
 use super::via::{ExchangeEnd, ResponseHead, StreamKind, Via};
-use super::{Mint, Output, Tracker, Why, draft, view};
+use super::{Mint, Output, Tracker, draft, view};
 
 const UNAUTHORIZED: u16 = 401;
 const FORBIDDEN: u16 = 403;

@@ -50,7 +50,9 @@
 mod anomaly;
 mod chain;
 mod client;
+mod closing;
 mod config;
+mod conversation;
 mod draft;
 mod ending;
 mod http;
@@ -63,14 +65,18 @@ mod scope;
 mod server;
 mod session;
 mod task;
+mod task_flow;
+mod telling;
+#[cfg(test)]
+mod tests;
 mod via;
 mod view;
 
 use std::collections::VecDeque;
 
-use affiant_entry::call::{Ending, Reason, Server, Status, StatusCode};
-use affiant_entry::record::{Anomaly, Body, Direction, SessionInfo};
-use affiant_entry::{CallId, CommitKey, CommitRun, Commitment, Fact, Moment, Record, Unredacted};
+use affiant_entry::call::Reason;
+use affiant_entry::record::Direction;
+use affiant_entry::{CallId, CommitKey, CommitRun, Commitment, Moment};
 
 pub use anomaly::Code;
 pub use config::{Config, Identity, Process};
@@ -81,11 +87,13 @@ pub use via::{ExchangeEnd, ExchangeId, HttpFacts, ResponseHead, StreamKind, Via}
 
 use anomaly::{Facts, Rates};
 use chain::Chains;
+use closing::Why;
 use manifest::Manifests;
-use pairing::{Ended, Request, Requests, Serial, What};
+use pairing::{Ended, Requests};
 use scope::Exchanges;
-use session::{Implementation, Name, SessionKey, Sessions};
-use task::{Clock, TaskSerial, TaskStatus, Tasks};
+use session::{Implementation, Sessions};
+use task::Tasks;
+use telling::About;
 
 use crate::message::Message;
 use crate::scan::{self, Flag, Scan, Tap};
@@ -359,340 +367,11 @@ impl<M: Mint> Tracker<M> {
             self.exchanges.mark_malformed(exchange);
         }
     }
-}
-
-/// Why a request ends without the answer it waited for.
-#[derive(Debug)]
-struct Why {
-    reason: Reason,
-    http_status: Option<u16>,
-    /// Why there is no response and no latency.
-    absent: &'static str,
-    cancel_text: Option<Unredacted>,
-}
-
-impl Why {
-    const fn new(reason: Reason) -> Self {
-        Self {
-            reason,
-            http_status: None,
-            absent: "no response",
-            cancel_text: None,
-        }
-    }
-
-    fn ending(&self, task: Option<String>) -> Ending {
-        let status = Status {
-            http_status: self.http_status,
-            ..Status::new(StatusCode::Error, self.reason)
-        };
-        Ending {
-            status,
-            response: Fact::absent(self.absent),
-            latency_us: Fact::absent(self.absent),
-            task,
-        }
-    }
-}
-
-/// What an anomaly is about.
-#[derive(Debug, Clone, Copy, Default)]
-struct About {
-    home: Option<SessionKey>,
-    call: Option<CallId>,
-    direction: Option<Direction>,
-}
-
-// === what every part of the tracker uses ===
-
-impl<M: Mint> Tracker<M> {
-    /// Takes a request out of the table; a call ends. With `late`, an answer may still come and is
-    /// then known as late.
-    fn end_request(&mut self, serial: Serial, why: &Why, late: bool) {
-        let Some(request) = self.take_request(serial) else {
-            return;
-        };
-        if let (true, Some(id)) = (late, &request.id) {
-            self.ended.push(
-                request.scope,
-                id.clone(),
-                request.call(),
-                self.config.limits.ended_max,
-            );
-        }
-        if let What::Call(call) = request.what {
-            let server = self.server_facts(request.home, call.revision.as_ref());
-            self.outbox.push_back(Output::End(Box::new(End {
-                call: call.call,
-                requested_at: call.at,
-                ending: why.ending(None),
-                server,
-                chain: call.chain,
-                cancel_text: why.cancel_text.clone(),
-            })));
-        }
-    }
-
-    fn take_request(&mut self, serial: Serial) -> Option<Request> {
-        let request = self.requests.take(serial)?;
-        if request.attached {
-            self.sessions.leave(request.home);
-        }
-        Some(request)
-    }
-
-    /// The stream of a request closed, but its answer may come on another.
-    fn detach_request(&mut self, serial: Serial) {
-        let Some((true, home)) = self
-            .requests
-            .get(serial)
-            .map(|request| (request.attached, request.home))
-        else {
-            return;
-        };
-        self.sessions.leave(home);
-        self.requests.detach(serial);
-    }
-
-    fn end_task(&mut self, serial: TaskSerial, why: &Why) {
-        if let Some(task) = self.tasks.take(serial) {
-            let ending = why.ending(Some(draft::clipped(&task.id)));
-            self.push_task_end(task, ending);
-        }
-    }
-
-    fn push_task_end(&mut self, task: task::Task, ending: Ending) {
-        let server = self.server_facts(task.home, task.revision.as_ref());
-        self.outbox.push_back(Output::End(Box::new(End {
-            call: task.call,
-            requested_at: task.at,
-            ending,
-            server,
-            chain: task.chain,
-            cancel_text: None,
-        })));
-    }
-
-    /// The time of a task is over.
-    fn expire_task(&mut self, serial: TaskSerial) {
-        let clock = self
-            .tasks
-            .get(serial)
-            .and_then(|task| task.deadline)
-            .map(|(_, clock)| clock);
-        match clock {
-            Some(Clock::Final(TaskStatus::Completed)) => {
-                let Some(task) = self.tasks.take(serial) else {
-                    return;
-                };
-                let mut ending = Why {
-                    absent: "result never fetched",
-                    ..Why::new(Reason::Ok)
-                }
-                .ending(Some(draft::clipped(&task.id)));
-                ending.status.code = StatusCode::Success;
-                self.push_task_end(task, ending);
-            }
-            Some(Clock::Final(
-                TaskStatus::Failed | TaskStatus::Running | TaskStatus::Cancelled,
-            )) => {
-                let why = Why {
-                    absent: "result never fetched",
-                    ..Why::new(Reason::TaskFailed)
-                };
-                self.end_task(serial, &why);
-            }
-            Some(Clock::CancelAsked) => self.end_task(serial, &Why::new(Reason::Cancelled)),
-            Some(Clock::TimeToLive) | None => self.end_task(serial, &Why::new(Reason::Timeout)),
-        }
-    }
-
-    /// Makes room in the in-flight table.
-    fn make_room(&mut self, now: Moment) {
-        while self.requests.len() >= self.config.limits.calls_open_max {
-            let Some(serial) = self.requests.oldest() else {
-                return;
-            };
-            let call = self.requests.get(serial).and_then(Request::call);
-            self.limit(now, call, "calls-open");
-            self.end_request(serial, &Why::new(Reason::OutcomeUnknown), true);
-        }
-    }
-
-    fn limit(&mut self, now: Moment, call: Option<CallId>, which: &'static str) {
-        let about = About {
-            call,
-            ..About::default()
-        };
-        self.anomaly(now, about, Code::Limit, Facts::new().word("which", which));
-    }
-
-    fn anomaly(&mut self, at: Moment, about: About, code: Code, facts: Facts) {
-        let max = self.config.limits.anomalies_per_minute_max;
-        if self.rates.admit(code.as_str(), at.mono_us, max) {
-            self.push_anomaly(at, about, code, facts);
-        }
-    }
-
-    fn push_anomaly(&mut self, at: Moment, about: About, code: Code, facts: Facts) {
-        let session = about
-            .home
-            .and_then(|home| self.sessions.get(home))
-            .map(|session| session.id.clone());
-        let anomaly = Anomaly {
-            code: code.as_str().into(),
-            server: self.config.server_id.clone(),
-            session: Fact::from_option(session, "no session known"),
-            direction: Fact::from_option(about.direction, "of neither"),
-            facts: facts.into_map(),
-        };
-        self.outbox.push_back(Output::Record(Record {
-            at,
-            call: about.call,
-            body: Body::Anomaly(anomaly),
-        }));
-    }
-
-    /// Records how many anomalies and failures were not recorded one by one.
-    fn tell_suppressed(&mut self, now: Moment, all: bool) {
-        for (kind, count) in self.rates.take_suppressed(now.mono_us, all) {
-            let facts = Facts::new()
-                .word("which", "per-minute")
-                .word("code", kind)
-                .number("suppressed", count);
-            self.push_anomaly(now, About::default(), Code::Limit, facts);
-        }
-    }
-
-    /// Field 4 as known now: what this conversation knows, else what the route knows.
-    fn server_facts(&self, home: SessionKey, revision: Option<&Revision>) -> Server {
-        let peers = self.sessions.get(home).map(|session| &session.peers);
-        let server = peers
-            .and_then(|peers| peers.server.as_ref())
-            .or(self.server.as_ref());
-        let revision = revision.or_else(|| peers.and_then(|peers| peers.revision.as_ref()));
-        let name = server.and_then(|server| server.name.clone());
-        let version = server.and_then(|server| server.version.clone());
-        Server {
-            id: self.config.server_id.clone(),
-            name: Fact::from_option(name, "no serverInfo seen"),
-            version: Fact::from_option(version, "no serverInfo seen"),
-            protocol: Fact::from_option(
-                revision.map(|r| r.as_str().to_owned()),
-                "no revision seen",
-            ),
-            transport: self.config.transport,
-        }
-    }
 
     /// A keyed commitment to a raw JSON value; to the value of a string, however it is escaped.
     fn commit_text(&self, label: &'static str, raw: &[u8]) -> Commitment {
         let text = scan::unescape_bytes(raw);
         self.key.commit(label, text.as_deref().unwrap_or(raw))
-    }
-
-    // --- sessions ---
-
-    /// The home of a message that came this way, made if there is none.
-    fn home(&mut self, now: Moment, via: &Via, era: Era, client: Option<&str>) -> SessionKey {
-        let name = view::home_name(via, era, client, &self.key);
-        self.session(now, via, name)
-    }
-
-    /// The home of a message that came this way, if it is known; of any era.
-    fn known_home(&self, via: &Via) -> Option<SessionKey> {
-        let mut requests = via
-            .exchange
-            .into_iter()
-            .flat_map(|exchange| self.requests.of_exchange(exchange));
-        let of_request = requests.next().map(|(_, request)| request.home);
-        of_request.or_else(|| {
-            self.sessions
-                .find(&view::home_name(via, Era::Legacy, None, &self.key))
-        })
-    }
-
-    fn session(&mut self, now: Moment, via: &Via, name: Name) -> SessionKey {
-        if self.sessions.find(&name).is_some() {
-            return self.sessions.resolve(name, now.mono_us, String::new);
-        }
-        let minted = CallId::from_parts(now.utc_us, self.mint.ulid_entropy());
-        let id = name
-            .given()
-            .map_or_else(|| minted.to_string(), str::to_owned);
-        let key = self.sessions.resolve(name, now.mono_us, || id);
-        if let Some(session) = self.sessions.get_mut(key) {
-            session.client_address = via.headers.client_address.as_deref().map(draft::clipped);
-        }
-        if let Some(surplus) = self.sessions.surplus(self.config.limits.sessions_max, key) {
-            self.limit(now, None, "sessions");
-            self.end_session(now, surplus, Reason::NoResponse);
-            self.sessions.remove(surplus);
-        }
-        key
-    }
-
-    /// Records that a session began, once.
-    fn start_session(&mut self, now: Moment, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        if !std::mem::replace(&mut session.started, true) {
-            self.push_session(now, key, "start");
-        }
-    }
-
-    /// Ends a session: what waits in it on no open stream ends, and its end is recorded if its start
-    /// was. A name that cannot come again is forgotten.
-    fn end_session(&mut self, now: Moment, key: SessionKey, reason: Reason) {
-        let orphans: Vec<_> = self
-            .requests
-            .of_home(key)
-            .filter(|(_, request)| !request.attached)
-            .map(|(serial, _)| serial)
-            .collect();
-        for serial in orphans {
-            self.end_request(serial, &Why::new(reason), true);
-        }
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        let inferred = matches!(session.name, Name::Inferred(_));
-        if std::mem::replace(&mut session.started, false) {
-            self.push_session(now, key, "end");
-        }
-        if inferred {
-            self.sessions.remove(key);
-        }
-    }
-
-    fn push_session(&mut self, at: Moment, key: SessionKey, phase: &'static str) {
-        let Some(session) = self.sessions.get(key) else {
-            return;
-        };
-        let peers = &session.peers;
-        let revision = peers
-            .revision
-            .as_ref()
-            .map(|revision| revision.as_str().to_owned());
-        let info = SessionInfo {
-            phase: phase.into(),
-            id: session.id.clone(),
-            origin: session.name.origin(),
-            server: self.config.server_id.clone(),
-            transport: self.config.transport,
-            protocol: Fact::from_option(revision, "no revision seen"),
-            client: Fact::from_option(peers.client.clone(), "no clientInfo seen"),
-            client_address: Fact::from_option(session.client_address.clone(), "no address"),
-            os_user: self.config.process.os_user.clone(),
-            command: self.config.process.command.clone(),
-            binary: self.config.process.binary.clone(),
-        };
-        self.outbox.push_back(Output::Record(Record {
-            at,
-            call: None,
-            body: Body::Session(Box::new(info)),
-        }));
     }
 
     /// Whether every table is empty.
