@@ -63,6 +63,8 @@ struct Run {
     /// What the spool accepted, and what it refused but may show after a restart.
     groups: Vec<Group>,
     refused: Vec<Group>,
+    /// What was found once and then released: a deletion that was not synced may be undone.
+    old: Vec<Group>,
     released: u64,
     serial: u32,
 }
@@ -164,11 +166,9 @@ impl Run {
             return;
         }
         let through = (durable_end - 1) * u64::from(part) / 255;
-        match self.spool().release_through(Ordinal::new(through)) {
-            Ok(_) => self.released = self.released.max(through + 1),
-            // The cursor may have moved all the same.
-            Err(_) => self.released = self.released.max(through + 1),
-        }
+        // After an error the cursor may have moved all the same.
+        let _ = self.spool().release_through(Ordinal::new(through));
+        self.released = self.released.max(through + 1);
     }
 
     /// Restarts and holds what is found against the model.
@@ -201,7 +201,8 @@ impl Run {
         }
         let mut adopted = Vec::new();
         for (first, payloads) in found {
-            let known = self.groups.iter().chain(&self.refused);
+            let old = self.old.iter().filter(|group| group.first < self.released);
+            let known = self.groups.iter().chain(&self.refused).chain(old);
             let known = known.filter(|group| group.first == first && group.payloads == payloads);
             assert_eq!(
                 known.count(),
@@ -215,6 +216,9 @@ impl Run {
                 acknowledged: true,
             });
         }
+        let is_gone = |group: &Group| adopted.iter().all(|found| found.first != group.first);
+        self.old.extend(self.groups.drain(..).filter(is_gone));
+        self.old.retain(is_gone);
         self.groups = adopted;
         self.refused.clear();
     }
@@ -240,13 +244,14 @@ fn run(seed: u64, ops: Vec<Op>) {
     options.unsynced_bytes_max = 6000;
     options.bytes_max = 150_000;
     let spool = Some(open_with(&disk, options.clone()).0);
-    let (groups, refused) = (Vec::new(), Vec::new());
+    let (groups, refused, old) = (Vec::new(), Vec::new(), Vec::new());
     let mut run = Run {
         disk,
         options,
         spool,
         groups,
         refused,
+        old,
         released: 0,
         serial: 0,
     };
