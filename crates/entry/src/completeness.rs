@@ -189,9 +189,7 @@ fn state(end: &Decoded, field: Field) -> State<'_> {
         }
         Field::Tool => read(raw).map(tool),
         Field::Input => input(end, raw),
-        Field::Status => {
-            read(raw).map(|Status { code, reason }| all([("code", code), ("reason", reason)]))
-        }
+        Field::Status => read(raw).map(|Status { code, reason }| status(&code, &reason)),
         Field::Response => one(raw, |Response { bytes }| bytes.is_some()),
         Field::Latency => read(raw).map(|probe| match probe {
             Probe::Number => State::Present,
@@ -243,6 +241,15 @@ fn one<'a, T: Deserialize<'a>>(raw: &'a str, present: impl FnOnce(T) -> bool) ->
             .map(present)
             .map(|is| if is { State::Present } else { State::Missing }),
         Probe::Text | Probe::Number | Probe::Nothing => None,
+    }
+}
+
+fn status<'a>(code: &str, reason: &Probe<'a>) -> State<'a> {
+    let known = matches!(code, "success" | "failure" | "error");
+    if known && *reason == Probe::Text {
+        State::Present
+    } else {
+        State::Missing
     }
 }
 
@@ -317,7 +324,7 @@ struct Tool<'a> {
 #[derive(Deserialize)]
 struct Status<'a> {
     #[serde(borrow, default)]
-    code: Probe<'a>,
+    code: Cow<'a, str>,
     #[serde(borrow, default)]
     reason: Probe<'a>,
 }

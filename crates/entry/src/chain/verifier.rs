@@ -57,7 +57,8 @@ pub struct ChainVerifier {
     last: Option<LastSeal>,
     link: Link,
     start_missing: bool,
-    head_found: bool,
+    /// Whether the seal where the remembered one belongs is that one; `None` before one stands there.
+    head_seen: Option<bool>,
     calls: Calls,
     gap_seen: bool,
     /// Number of the last sealed boot, of the last one with a `stop`, and whether the last one has
@@ -109,7 +110,7 @@ impl ChainVerifier {
             last: None,
             link: Link::To(None),
             start_missing: false,
-            head_found: false,
+            head_seen: None,
             calls: Calls::default(),
             gap_seen: false,
             sealed_life: 0,
@@ -168,10 +169,10 @@ impl ChainVerifier {
         }
         self.judge_open_calls();
         let keys = self.judge_keys();
-        let head = self.judge_head();
         if self.counts.seals == 0 && self.expected.is_none() {
             self.find(Place::Chain, Fault::Nothing);
         }
+        let head = self.judge_head();
         ChainReport {
             verdict: self.verdict,
             source: self.source,
@@ -522,9 +523,9 @@ impl ChainVerifier {
         else {
             return;
         };
-        if head.hash == hash {
-            self.head_found = true;
-        } else {
+        let same = head.hash == hash;
+        self.head_seen = Some(same || self.head_seen == Some(true));
+        if !same {
             self.find(place, Fault::HeadDiffers);
         }
     }
@@ -683,8 +684,10 @@ impl ChainVerifier {
         if !head.is_signed_by(&self.trust) {
             self.find(Place::Chain, Fault::HeadUntrusted);
         }
-        if self.head_found {
-            return HeadCheck::Found;
+        match self.head_seen {
+            Some(true) => return HeadCheck::Found,
+            Some(false) => return HeadCheck::NotFound,
+            None => {}
         }
         let other = self
             .source

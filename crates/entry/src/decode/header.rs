@@ -72,9 +72,6 @@ impl Header {
         let boot = text("boot", need("boot")?, |t| {
             canonical(t, BootId::parse(t).ok())
         })?;
-        let call = find("call")
-            .map(|raw| text("call", raw, |t| canonical(t, CallId::parse(t).ok())))
-            .transpose()?;
         let seal = find("seal")
             .map(|raw| integer("seal", raw))
             .transpose()?
@@ -97,6 +94,9 @@ impl Header {
                 at: None,
             });
         }
+        let call = find("call")
+            .map(|raw| text("call", raw, |t| canonical(t, CallId::parse(t).ok())))
+            .transpose()?;
         if seal.is_some() && !matches!(kind, Kind::Unknown(_)) {
             return Err(DecodeError::Unexpected { member: "seal" });
         }
@@ -142,10 +142,12 @@ fn integer(member: &'static str, raw: &str) -> Result<u64, DecodeError> {
     number.ok_or(DecodeError::Malformed { member })
 }
 
-fn canonical<T: std::fmt::Display>(text: &str, id: Option<T>) -> Option<T> {
-    // Lowercase, and I, L, O for 1, 1, 0, are other spellings of a ULID.
-    let spelled = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'H' | b'J' | b'K' | b'M' | b'N' | b'P'..=b'T' | b'V'..=b'Z'));
-    id.filter(|_| spelled)
+/// Lowercase, I, L, O for 1, 1, 0, and a first character above 7 are other spellings of a ULID.
+fn canonical<T>(text: &str, id: Option<T>) -> Option<T> {
+    let fits = text.starts_with(|first| matches!(first, '0'..='7'));
+    let spelled =
+        |b| matches!(b, b'0'..=b'9' | b'A'..=b'Z') && !matches!(b, b'I' | b'L' | b'O' | b'U');
+    id.filter(|_| fits && text.bytes().all(spelled))
 }
 
 fn time(text: &str) -> Option<i64> {

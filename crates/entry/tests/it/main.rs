@@ -1,0 +1,16 @@
+//! Behaviour of the crate through its public API.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set up its world fails"
+)]
+
+mod attacks;
+mod completeness;
+mod decode;
+mod honest;
+mod properties;
+mod reclose;
+mod rotation;
+mod seal;
+mod vectors;
+mod world;
