@@ -77,7 +77,7 @@ impl<M: Mint> Tracker<M> {
         let home = self.home(now, via, speech.era, speech.client.as_deref());
         let id = answerable_id(message);
         let scope = self.scope(speech.era, home, via);
-        let reused = self.supersede(now, scope, id.as_ref());
+        let reused = self.supersede(scope, id.as_ref());
         self.make_room(now);
 
         let call = CallId::from_parts(now.utc_us, self.mint.ulid_entropy());
@@ -128,6 +128,7 @@ impl<M: Mint> Tracker<M> {
             id,
             scope,
             home,
+            session,
             exchange: via.exchange,
             attached: true,
             era: speech.era,
@@ -162,7 +163,7 @@ impl<M: Mint> Tracker<M> {
             return;
         };
         let scope = self.scope(speech.era, home, via);
-        if let Some(superseded) = self.supersede(now, scope, Some(&id)) {
+        if let Some(superseded) = self.supersede(scope, Some(&id)) {
             let about = About {
                 call: Some(superseded),
                 ..about
@@ -178,6 +179,7 @@ impl<M: Mint> Tracker<M> {
             id: Some(id),
             scope,
             home,
+            session: home,
             exchange: via.exchange,
             attached: true,
             era: speech.era,
@@ -197,6 +199,7 @@ impl<M: Mint> Tracker<M> {
                     .and_then(view::client_name),
             ),
             ("server/discover", _) => What::Discover,
+            ("tools/list", _) if message.truncated(Slot::ParamsCursor) => What::Other,
             ("tools/list", _) => {
                 let cursor = message
                     .raw(Slot::ParamsCursor)
@@ -265,16 +268,25 @@ impl<M: Mint> Tracker<M> {
         found.filter(|_| same.next().is_none())
     }
 
-    /// A request takes the id of one in flight: that one ends. Returns its call.
-    fn supersede(&mut self, _now: Moment, scope: Scope, id: Option<&RpcId>) -> Option<CallId> {
-        let serial = self.requests.find(scope, id?)?;
-        let call = self.requests.get(serial).and_then(Request::call);
+    /// A request takes the id of one in flight: that one ends. Returns its call. Where requests have
+    /// streams of their own, an answer may still come on that of the first, and is then late.
+    fn supersede(&mut self, scope: Scope, id: Option<&RpcId>) -> Option<CallId> {
+        let id = id?;
+        let serial = self.requests.find(scope, id)?;
+        let request = self.requests.get(serial)?;
+        let (call, exchange) = (request.call(), request.exchange);
         self.end_request(serial, &Why::new(Reason::Superseded), false);
+        if let Some(own) = exchange.map(Scope::Exchange).filter(|own| *own != scope) {
+            self.ended
+                .push(own, id.clone(), call, self.config.limits.ended_max);
+        }
         call
     }
 
     fn insert_request(&mut self, request: Request) -> Serial {
-        self.sessions.enter(request.home);
+        for session in request.sessions() {
+            self.sessions.enter(session);
+        }
         self.requests.insert(request)
     }
 

@@ -73,21 +73,21 @@ impl<M: Mint> Tracker<M> {
     pub(super) fn take_request(&mut self, serial: Serial) -> Option<Request> {
         let request = self.requests.take(serial)?;
         if request.attached {
-            self.sessions.leave(request.home);
+            request
+                .sessions()
+                .for_each(|session| self.sessions.leave(session));
         }
         Some(request)
     }
 
     /// The stream of a request closed, but its answer may come on another.
     pub(super) fn detach_request(&mut self, serial: Serial) {
-        let Some((true, home)) = self
-            .requests
-            .get(serial)
-            .map(|request| (request.attached, request.home))
-        else {
+        let Some(request) = self.requests.get(serial).filter(|request| request.attached) else {
             return;
         };
-        self.sessions.leave(home);
+        request
+            .sessions()
+            .for_each(|session| self.sessions.leave(session));
         self.requests.detach(serial);
     }
 

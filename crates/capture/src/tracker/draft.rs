@@ -47,7 +47,7 @@ impl<M: Mint> Tracker<M> {
             session: self.draft_session(place.session, message),
             agent: self.draft_agent(via, place),
             server: self.server_facts(place.home, place.revision),
-            tool: self.draft_tool(via, message),
+            tool: self.draft_tool(via, message, place.home),
             classification: Fact::absent("not classified"),
             policy: Fact::absent("no policy evaluated"),
             correlation: self.draft_correlation(via, message),
@@ -96,11 +96,15 @@ impl<M: Mint> Tracker<M> {
         }
     }
 
-    fn draft_tool(&self, via: &Via, message: &Seen) -> Tool {
+    fn draft_tool(&self, via: &Via, message: &Seen, home: SessionKey) -> Tool {
         let full = tool_name(message);
-        let (in_manifest, manifest) = self
-            .manifests
-            .lookup(via.headers.token.as_ref(), full.as_deref());
+        let listed = self
+            .sessions
+            .get(home)
+            .and_then(|home| home.audience.as_ref());
+        let (in_manifest, manifest) =
+            self.manifests
+                .lookup(via.headers.token.as_ref(), listed, full.as_deref());
         let absent = match message.json_kind(Slot::ParamsName) {
             None => "no name in request",
             Some(JsonKind::String) => "name too long",

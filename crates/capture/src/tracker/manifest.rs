@@ -17,11 +17,13 @@ use sha2::{Digest, Sha256};
 
 use super::view;
 
+/// Who asks: the keyed hash of the token, or nobody.
+pub(super) type Audience = Option<String>;
+
 /// A `tools/list` request: whose, and from which page.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Listing {
-    /// The token's keyed hash, if there is one.
-    pub(super) audience: Option<String>,
+    pub(super) audience: Audience,
     /// Commitment to the raw cursor, if it asks for a later page.
     pub(super) cursor: Option<String>,
 }
@@ -60,6 +62,8 @@ pub(super) enum PageError {
 pub(super) struct Page {
     /// The manifest, if this page completed it and it is new or changed.
     pub(super) manifest: Option<Manifest>,
+    /// Whether this page completed a listing.
+    pub(super) complete: bool,
     /// Tools that stand in it more than once.
     pub(super) duplicates: u64,
     /// Another audience or listing had to be forgotten.
@@ -69,9 +73,9 @@ pub(super) struct Page {
 /// All manifests of a tracker.
 #[derive(Debug, Default)]
 pub(super) struct Manifests {
-    known: BTreeMap<Option<String>, Known>,
+    known: BTreeMap<Audience, Known>,
     /// Audiences, the one heard of longest ago first.
-    order: VecDeque<Option<String>>,
+    order: VecDeque<Audience>,
     /// Listings that wait for the page their key asks for.
     partial: VecDeque<(Listing, Tools)>,
     /// Digests recorded already, newest last.
@@ -79,14 +83,17 @@ pub(super) struct Manifests {
 }
 
 impl Manifests {
-    /// Whether the tool stands in the newest manifest of that audience, and that manifest's digest.
+    /// Whether the tool stands in the newest manifest of that token, and that manifest's digest. A
+    /// token never seen in a listing counts as the one that `listed` in the same conversation.
     pub(super) fn lookup(
         &self,
-        audience: Option<&Commitment>,
+        token: Option<&Commitment>,
+        listed: Option<&Audience>,
         tool: Option<&str>,
     ) -> (Fact<bool>, Fact<String>) {
-        let audience = audience.map(|token| token.as_str().to_owned());
-        let Some(known) = self.known.get(&audience) else {
+        let own = token.map(|token| token.as_str().to_owned());
+        let known = self.known.get(&own).or_else(|| self.known.get(listed?));
+        let Some(known) = known else {
             return (
                 Fact::absent("no manifest seen"),
                 Fact::absent("no manifest seen"),
@@ -110,7 +117,9 @@ impl Manifests {
         limits: (usize, usize),
     ) -> Result<Page, PageError> {
         let (tools_max, manifests_max) = limits;
-        let mut tools = self.take_partial(&listing);
+        let Some(mut tools) = self.take_partial(&listing) else {
+            return Ok(Page::default());
+        };
         add_tools(&mut tools, raw_tools)?;
         let count: usize = tools.values().map(Vec::len).sum();
         if count > tools_max {
@@ -135,23 +144,17 @@ impl Manifests {
         Ok(self.complete(server, listing.audience, tools, manifests_max))
     }
 
-    fn take_partial(&mut self, listing: &Listing) -> Tools {
-        let at = self
-            .partial
-            .iter()
-            .position(|(key, _)| listing.cursor.is_some() && key == listing);
-        at.and_then(|at| self.partial.remove(at))
-            .map(|(_, tools)| tools)
-            .unwrap_or_default()
+    /// What came before a page. `None` for a later page whose predecessors were not seen: what it
+    /// brings is no manifest.
+    fn take_partial(&mut self, listing: &Listing) -> Option<Tools> {
+        if listing.cursor.is_none() {
+            return Some(Tools::new());
+        }
+        let at = self.partial.iter().position(|(key, _)| key == listing)?;
+        self.partial.remove(at).map(|(_, tools)| tools)
     }
 
-    fn complete(
-        &mut self,
-        server: &str,
-        audience: Option<String>,
-        tools: Tools,
-        max: usize,
-    ) -> Page {
+    fn complete(&mut self, server: &str, audience: Audience, tools: Tools, max: usize) -> Page {
         let duplicates = tools
             .values()
             .filter(|definitions| definitions.len() > 1)
@@ -180,6 +183,7 @@ impl Manifests {
         }
         Page {
             manifest,
+            complete: true,
             duplicates,
             evicted,
         }

@@ -37,6 +37,8 @@ pub(super) struct Request {
     pub(super) id: Option<RpcId>,
     pub(super) scope: Scope,
     pub(super) home: SessionKey,
+    /// The session entries name, which is the home unless the client says better.
+    pub(super) session: SessionKey,
     /// The exchange it came in.
     pub(super) exchange: Option<ExchangeId>,
     /// Whether that exchange (or the process) is still open.
@@ -81,6 +83,12 @@ pub(super) struct OpenCall {
 }
 
 impl Request {
+    /// The conversations it keeps awake while its stream is open.
+    pub(super) fn sessions(&self) -> impl Iterator<Item = SessionKey> + use<> {
+        let named = Some(self.session).filter(|session| *session != self.home);
+        [Some(self.home), named].into_iter().flatten()
+    }
+
     pub(super) fn call(&self) -> Option<CallId> {
         match &self.what {
             What::Call(call) => Some(call.call),

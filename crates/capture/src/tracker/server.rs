@@ -83,7 +83,7 @@ impl<M: Mint> Tracker<M> {
             .into_iter()
             .flatten()
             .find_map(|scope| self.ended.take(scope, id));
-        let facts = Facts::new().identifier("id", &String::from_utf8_lossy(id.raw()));
+        let facts = id_facts(id);
         match ended {
             Some(Some(call)) => self.anomaly(
                 now,
@@ -313,6 +313,10 @@ impl<M: Mint> Tracker<M> {
             );
             return;
         };
+        if message.truncated(Slot::ResultNextCursor) {
+            self.limit(now, None, "manifest-cursor");
+            return;
+        }
         let next = message
             .raw(Slot::ResultNextCursor)
             .filter(|raw| *raw != b"null");
@@ -321,6 +325,7 @@ impl<M: Mint> Tracker<M> {
             self.config.limits.manifest_tools_max,
             self.config.limits.manifests_max,
         );
+        let audience = Some(listing.audience.clone());
         match self.manifests.page(
             &self.config.server_id,
             listing,
@@ -329,6 +334,9 @@ impl<M: Mint> Tracker<M> {
             limits,
         ) {
             Ok(page) => {
+                if let (true, Some(session)) = (page.complete, self.sessions.get_mut(home)) {
+                    session.audience = audience;
+                }
                 if let Some(manifest) = page.manifest {
                     let body = Body::Manifest(Box::new(manifest));
                     self.outbox.push_back(Output::Record(Record {
@@ -388,6 +396,18 @@ impl<M: Mint> Tracker<M> {
             .into_iter()
             .flatten()
             .any(|scope| self.requests.refresh(scope, &token, deadline_us));
+    }
+}
+
+/// What an anomaly tells of an id: a number; of a string, which may say anything, only that.
+fn id_facts(id: &RpcId) -> Facts {
+    let facts = Facts::new();
+    match id.kind() {
+        IdKind::Number => facts.identifier("id", &id.text()),
+        IdKind::String | IdKind::Null => facts.word("id", "string").number(
+            "id_bytes",
+            u64::try_from(id.raw().len()).unwrap_or(u64::MAX),
+        ),
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use affiant_entry::call::SessionOrigin;
 
+use super::manifest::Audience;
 use super::revision::Revision;
 
 /// Names a session in the tables.
@@ -91,6 +92,8 @@ pub(super) struct Session {
     pub(super) id: String,
     pub(super) peers: Peers,
     pub(super) client_address: Option<String>,
+    /// Whose tools were listed here last: tokens change within a conversation.
+    pub(super) audience: Option<Audience>,
     /// Its start is recorded, its end is not.
     pub(super) started: bool,
     /// Requests on streams that are open. While there is one, the session does not fall idle.
@@ -145,6 +148,7 @@ impl Sessions {
             id,
             peers,
             client_address: None,
+            audience: None,
             started: false,
             busy: 0,
             last_us: now_us,
@@ -214,9 +218,10 @@ impl Sessions {
     }
 
     /// The session to give up when there are more than `max`: asleep rather than awake, waiting for
-    /// nothing rather than busy, silent for longest, and never `keep`.
+    /// nothing rather than busy, silent for longest, and never `keep`. Two always have room: a message
+    /// may have a home and a session.
     pub(super) fn surplus(&self, max: usize, keep: SessionKey) -> Option<SessionKey> {
-        if self.slots.len() <= max {
+        if self.slots.len() <= max.max(2) {
             return None;
         }
         let idle = |key: &SessionKey| self.slots.get(key).is_some_and(|session| session.busy == 0);

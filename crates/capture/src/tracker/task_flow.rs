@@ -176,7 +176,7 @@ impl<M: Mint> Tracker<M> {
         inlined: &Inlined,
     ) {
         let end = match (status, inlined) {
-            (TaskStatus::Running, _) => return,
+            (TaskStatus::Running, _) => return self.keep_waiting(now, serial),
             (TaskStatus::Cancelled, _) => Some(Status::new(StatusCode::Error, Reason::Cancelled)),
             (
                 TaskStatus::Completed,
@@ -204,6 +204,18 @@ impl<M: Mint> Tracker<M> {
                 .saturating_add(self.config.limits.task_result_grace_us);
             self.tasks
                 .expect_end(serial, deadline_us, Clock::Final(status));
+        }
+    }
+
+    /// A task still runs. If the client asked to cancel it, the server has not done so yet.
+    fn keep_waiting(&mut self, now: Moment, serial: TaskSerial) {
+        let deadline = self.tasks.get(serial).and_then(|task| task.deadline);
+        if let Some((_, Clock::CancelAsked)) = deadline {
+            let deadline_us = now
+                .mono_us
+                .saturating_add(self.config.limits.task_result_grace_us);
+            self.tasks
+                .expect_end(serial, deadline_us, Clock::CancelAsked);
         }
     }
 

@@ -444,3 +444,93 @@ fn a_tracker_is_as_new_after_its_end() {
     ]);
     assert!(scan(b"").is_blank());
 }
+
+#[test]
+fn a_new_token_in_the_same_session_keeps_the_manifest() {
+    let mut world = World::http();
+    for (on, who) in [(1, "monday"), (2, "tuesday")] {
+        world.exchange(on, StreamKind::Post, |via| {
+            via.headers.session_id = Some("s".to_owned());
+            via.headers.token = Some(token(who));
+        });
+    }
+    world.client(1, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
+    world.server(
+        1,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"}]}}"#,
+    );
+    world.client(2, &call("2", r#"{"name":"a"}"#));
+    assert_eq!(world.drafts[0].head.tool.in_manifest, Fact::Known(true));
+}
+
+#[test]
+fn a_later_page_alone_is_no_manifest() {
+    let mut world = World::stdio();
+    world.client(
+        0,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"p2"}}"#,
+    );
+    world.server(
+        0,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"b"}]}}"#,
+    );
+    world.expect(&[]);
+}
+
+#[test]
+fn a_string_id_nobody_asked_for_is_not_repeated() {
+    let mut world = World::stdio();
+    world.server(0, &ok("\"s3cret\""));
+    world.expect(&["anomaly unknown-response-id by server id=string"]);
+}
+
+#[test]
+fn a_task_that_runs_on_after_a_cancellation_is_waited_for() {
+    let mut world = World::stdio();
+    world.client(0, &call("1", &format!(r#"{{"name":"a",{META}}}"#)));
+    world.server(0, r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"task","taskId":"t","status":"working"}}"#);
+    world.client(
+        0,
+        r#"{"jsonrpc":"2.0","id":2,"method":"tasks/cancel","params":{"taskId":"t"}}"#,
+    );
+    for _ in 0..3 {
+        world.wait_us(50_000_000);
+        world.server(0, r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"t","status":"working"}}"#);
+    }
+    assert_eq!(world.tracker.calls_open(), 1);
+    world.server(0, r#"{"jsonrpc":"2.0","method":"notifications/tasks","params":{"taskId":"t","status":"completed","result":{"content":[]}}}"#);
+    assert_eq!(world.ends[0].ending.status.reason, Reason::Ok);
+}
+
+#[test]
+fn a_session_does_not_end_before_a_call_on_an_open_stream() {
+    let mut config = Config::new("srv", Transport::Http);
+    config.session_meta_keys = vec!["conv".to_owned()];
+    let mut world = World::new(config);
+    world.post(1, None);
+    world.client(1, &call("1", r#"{"name":"a","_meta":{"conv":"k"}}"#));
+    world.told();
+    world.wait_us(10 * 3_600_000_000);
+    world.expect(&[]);
+    world.server(1, &ok("1"));
+    world.wait_us(3_600_000_000);
+    world.expect(&[
+        "end c1 success ok",
+        "session end @meta:k client ? protocol ?",
+    ]);
+}
+
+#[test]
+fn without_a_timeout_a_stdio_call_sets_no_deadline() {
+    let mut world = World::stdio();
+    world.client(
+        0,
+        &call("1", r#"{"name":"a","_meta":{"progressToken":"p"}}"#),
+    );
+    assert_eq!(world.tracker.poll_timeout(), None);
+    world.server(
+        0,
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p"}}"#,
+    );
+    assert_eq!(world.tracker.poll_timeout(), None);
+}

@@ -1,10 +1,7 @@
 //! Walks `testdata/transcripts/<revision>/<scenario>.jsonl`: what both ends said, and what is to be
 //! told of it.
 //!
-//! Each line is one step, told by one of the members `client`, `server` (a message as it stands),
-//! `client_text`, `server_text` (any text), `head`, `closed`, `delete`, `refused`, `wait_ms`,
-//! `finish`, or `exchange` (which declares one). `on` names the exchange (none on stdio); `expect` is
-//! all that the tracker tells in this step. The first line sets the transport.
+//! The form of the files is in `testdata/transcripts/README.md`.
 
 use std::path::{Path, PathBuf};
 
@@ -80,10 +77,13 @@ struct Head {
 fn every_transcript_tells_what_it_says_it_does() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/transcripts");
     let mut files: Vec<PathBuf> = Vec::new();
-    for revision in fs_err::read_dir(&root).unwrap() {
-        for file in fs_err::read_dir(revision.unwrap().path()).unwrap() {
-            files.push(file.unwrap().path());
-        }
+    let entries = |dir: &Path| {
+        fs_err::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+    };
+    for revision in entries(&root).filter(|path| path.is_dir()) {
+        files.extend(entries(&revision));
     }
     files.retain(|file| {
         file.extension()
