@@ -1,4 +1,6 @@
 //! How fast the scanner reads, in MB/s: `cargo run --release -p affiant-capture --example scan_speed`
+//!
+//! A word behind `--` picks the texts whose name contains it.
 #![expect(clippy::print_stdout, reason = "the table is the point")]
 #![expect(
     clippy::disallowed_methods,
@@ -93,6 +95,12 @@ fn events(name: &str, text: &str) {
 
 /// Prints the best of all runs.
 fn time(name: &str, bytes: usize, run: impl Fn()) {
+    if !std::env::args()
+        .nth(1)
+        .is_none_or(|word| name.contains(&word))
+    {
+        return;
+    }
     let best = (0..RUNS)
         .map(|_| {
             let start = Instant::now();

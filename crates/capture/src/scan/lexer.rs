@@ -373,12 +373,20 @@ impl Lexer {
     /// Checks the encoding of `run`, which starts at `at` and may start and end inside a character.
     fn check_utf8<T: Tap>(&mut self, run: &[u8], chunk: &[u8], at: usize, out: &mut Builder<T>) {
         let mut checked = 0;
-        if !self.utf8.is_inside() {
-            checked = match std::str::from_utf8(run) {
-                Ok(_) => return,
-                Err(error) => error.valid_up_to(),
-            };
+        while self.utf8.is_inside()
+            && let Some(&byte) = run.get(checked)
+        {
+            if self.utf8.proceed(byte) {
+                checked += 1;
+            } else {
+                out.raise(Flag::InvalidUtf8, at.saturating_add(checked));
+            }
         }
+        let rest = run.get(checked..).unwrap_or_default();
+        checked = checked.saturating_add(match std::str::from_utf8(rest) {
+            Ok(rest) => rest.len(),
+            Err(error) => error.valid_up_to(),
+        });
         // What is left is short, unless the text is broken anyway.
         for (index, &byte) in run.iter().enumerate().skip(checked) {
             if self.utf8.is_inside() {
