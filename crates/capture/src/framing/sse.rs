@@ -2,6 +2,8 @@
 
 mod parser;
 
+use std::fmt;
+
 use parser::Parser;
 
 use crate::scan::{Limits, Scan, Scanner, Tap};
@@ -15,7 +17,8 @@ pub const ENDPOINT_BYTES_MAX: usize = 4 << 10;
 ///
 /// Takes the decoded body of a response: content coding and transfer coding are off already. Data
 /// is not held, so an event may be of any size.
-#[derive(Debug)]
+///
+/// `Debug` shows the state, nothing of the stream.
 pub struct Events<T: Tap = ()> {
     scanner: Scanner<T>,
     parser: Parser,
@@ -53,7 +56,7 @@ pub struct Event<O = ()> {
 }
 
 /// What is known of the block at hand.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Block {
     event: Value,
     id: Option<Value>,
@@ -117,6 +120,14 @@ impl<T: Tap> Events<T> {
     pub fn finish(&mut self) -> Option<Event<T::Out>> {
         self.parser = Parser::default();
         self.block.end(&mut self.scanner, 0, false)
+    }
+}
+
+impl<T: Tap> fmt::Debug for Events<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events")
+            .field("scanner", &self.scanner)
+            .finish_non_exhaustive()
     }
 }
 

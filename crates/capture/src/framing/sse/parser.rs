@@ -2,7 +2,7 @@
 
 use super::{FIELD_BYTES_MAX, Field, Step};
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Parser {
     state: State,
     /// The last byte was a CR that ended a line; an LF right after belongs to it.

@@ -131,3 +131,10 @@ fn events_in_one_push_have_their_ends() {
         .collect();
     assert_eq!(ends, [9, 18]);
 }
+
+#[test]
+fn debug_shows_nothing_of_the_stream() {
+    let mut events = Events::default();
+    events.push(b"id: hunter2\nevent: hunter2\ndata: {\"params\":{\"arguments\":\"hunter2");
+    assert!(!format!("{events:?}").contains("hunter2"));
+}
