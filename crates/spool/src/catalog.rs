@@ -183,12 +183,12 @@ fn load_file(
     }))
 }
 
-/// Files that bear a name like one of the spool's but are none of them.
+/// Files that bear a name like a segment's but are none. A crash leaves no such file.
 pub(crate) fn unknown_files(storage: &dyn Storage, dir: &Path) -> io::Result<Vec<Damage>> {
     let mut names = list(storage, dir)?;
     names.retain(|name| {
-        let segment = name.starts_with("seg-") && SegmentNumber::from_file_name(name).is_none();
-        segment || name.ends_with(TEMPORARY_SUFFIX)
+        let own = name.strip_suffix(TEMPORARY_SUFFIX).unwrap_or(name);
+        name.starts_with("seg-") && SegmentNumber::from_file_name(own).is_none()
     });
     names.sort();
     Ok(names

@@ -113,8 +113,8 @@ impl Reader {
         Self::open_on(Arc::new(OsStorage), dir)
     }
 
-    /// Opens the spool for verification: at its end also left-over temporary files, files with
-    /// names like a segment's, and a reserve that is not zeros are reported.
+    /// Opens the spool for verification: at its end also files with names like a segment's, and a
+    /// reserve that is not zeros, are reported.
     ///
     /// In a spool that was closed cleanly, every flipped bit of segments, cursor and reserve is
     /// reported as [`Damage`], here or by the plain reader.

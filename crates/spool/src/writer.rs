@@ -161,7 +161,7 @@ impl Spool {
             options,
         };
         spool.restore_reserve().map_err(failed)?;
-        sync_new_directory(&*spool.storage, dir, &report).map_err(failed)?;
+        sync_names(&*spool.storage, dir, report.created).map_err(failed)?;
         Ok((spool, report))
     }
 
@@ -207,8 +207,8 @@ impl Spool {
         self.append(frames, true, Room::Ordinary)
     }
 
-    /// Appends a group without waiting for the disk: readers see it, a crash of this process keeps
-    /// it, a crash of the machine may lose it, until [`Spool::sync`] or a synced append returns.
+    /// Appends a group without waiting for the disk: readers see it, and a crash may lose it (of the
+    /// machine; of this process alone only if a segment was given up meanwhile), until [`Spool::sync`] or a synced append returns.
     ///
     /// Syncs by itself once `unsynced_bytes_max` is buffered.
     ///
@@ -460,15 +460,14 @@ fn check_group(frames: &[Frame<'_>]) -> Result<usize, AppendError> {
     Ok(bytes)
 }
 
-/// Makes the names of a new spool's directories durable.
-fn sync_new_directory(storage: &dyn Storage, dir: &Path, report: &Recovery) -> io::Result<()> {
-    if report.created {
-        storage.sync_dir(dir)?;
-        if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            storage.sync_dir(parent)?;
-        }
+/// Makes durable which files there are: what recovery saw must be what a crash leaves, also where
+/// the writer before died before it could sync the directory.
+fn sync_names(storage: &dyn Storage, dir: &Path, created: bool) -> io::Result<()> {
+    storage.sync_dir(dir)?;
+    match dir.parent() {
+        Some(parent) if created && !parent.as_os_str().is_empty() => storage.sync_dir(parent),
+        Some(_) | None => Ok(()),
     }
-    Ok(())
 }
 
 fn random_id() -> io::Result<SpoolId> {

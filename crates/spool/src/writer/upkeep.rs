@@ -12,8 +12,8 @@ use crate::reserve;
 impl Spool {
     /// Upkeep between groups, off the hot path: begins the first segment, writes zeros ahead, begins
     /// a new segment early, restores the reserve. Does little when there is little to do, and
-    /// nothing that an append would not do itself, later and more slowly. May buffer no group
-    /// but syncs buffered ones when it touches the live segment.
+    /// nothing that an append would not do itself, only while its caller waits. Buffered groups may
+    /// become durable by the way.
     ///
     /// A full disk or quota is no error here.
     ///

@@ -176,8 +176,13 @@ impl Run {
         self.spool = None;
         self.disk.heal();
         self.disk.set_capacity(None);
+        // What a crash leaves is no damage, before recovery as little as behind it.
+        let storage = Arc::new(self.disk.clone());
+        let left = drain(Reader::open_strict_on(storage, dir()).unwrap());
+        assert_eq!(left.damage, []);
         let (spool, recovery) = open_with(&self.disk, self.options.clone());
         assert_eq!(recovery.damage, []);
+        assert_eq!(Some(recovery.tail), left.tail);
         self.spool = Some(spool);
         let reader = Reader::open_on(Arc::new(self.disk.clone()), dir()).unwrap();
         let read = drain(reader);
