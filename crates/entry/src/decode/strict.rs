@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::DecodeError;
 use crate::limits::{ENTRY_BYTES_MAX, clip};
 
+/// Deepest nesting below a top-level member of ours; the codec needs 4.
+const LEVELS_MAX: u8 = 64;
+/// Names that are compared each with each.
+const NAMES_FEW: usize = 24;
 /// Members an entry usually has.
 const MEMBERS_USUAL: usize = 24;
 
@@ -22,7 +25,7 @@ pub(super) fn one_line(bytes: &[u8]) -> Result<&str, DecodeError> {
         offset: error.valid_up_to(),
     })?;
     let braced = text.starts_with('{') && text.ends_with('}');
-    if braced && !text.bytes().any(|b| matches!(b, b'\n' | b'\r')) {
+    if braced && ![b'\n', b'\r'].iter().any(|end| bytes.contains(end)) {
         Ok(text)
     } else {
         Err(DecodeError::NotOneLine)
@@ -65,7 +68,10 @@ pub(super) fn members(text: &str) -> Result<Vec<Pair<'_>>, DecodeError> {
         .iter()
         .filter(|(name, raw)| *name != "input" && is_container(raw))
     {
-        let Doubled(found) = serde_json::from_str(raw).map_err(DecodeError::Json)?;
+        let mut reader = serde_json::Deserializer::from_str(raw);
+        let found = Doubled::TOP
+            .deserialize(&mut reader)
+            .map_err(DecodeError::Json)?;
         refuse_doubled(&[], found)?;
     }
     Ok(kept)
@@ -105,9 +111,16 @@ fn refuse_doubled(names: &[Cow<'_, str>], below: Option<String>) -> Result<(), D
     }
 }
 
-/// A name that occurs twice. Sorted, not compared each with each: an entry of 64 KiB of names costs
-/// milliseconds, not minutes.
+/// A name that occurs twice. Few names are compared each with each; many are sorted, so that an entry
+/// of 64 KiB of names costs milliseconds, not minutes.
 fn doubled(names: &[Cow<'_, str>]) -> Option<String> {
+    if names.len() <= NAMES_FEW {
+        let twice = |(at, name): (usize, &Cow<'_, str>)| {
+            names.iter().skip(at.saturating_add(1)).any(|n| n == name)
+        };
+        let found = names.iter().enumerate().find(|each| twice(*each));
+        return found.map(|(_, name)| clip(name, 80));
+    }
     let mut sorted: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     sorted.sort_unstable();
     let pair = sorted.windows(2).find(|pair| pair.first() == pair.last())?;
@@ -161,7 +174,7 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntryVisitor<F> {
                     let IgnoredAny = map.next_value()?;
                 }
                 Cow::Borrowed(_) => {
-                    let Doubled(found) = map.next_value()?;
+                    let found = map.next_value_seed(Doubled::TOP)?;
                     entry.below = entry.below.or(found);
                 }
                 // The codec escapes no name: a member behind an escaped one would be read by some
@@ -203,18 +216,33 @@ impl<'de> Visitor<'de> for Name {
     }
 }
 
-/// Skims any value and keeps the first doubled name below it.
-struct Doubled(Option<String>);
+/// Skims a value of ours, gives the first doubled name below it, and refuses to go deeper than the
+/// levels left.
+#[derive(Clone, Copy)]
+struct Doubled {
+    levels: u8,
+}
 
-impl<'de> Deserialize<'de> for Doubled {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        d.deserialize_any(DoubledVisitor).map(Self)
+impl Doubled {
+    const TOP: Self = Self { levels: LEVELS_MAX };
+
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1);
+        levels
+            .map(|levels| Self { levels })
+            .ok_or_else(|| E::custom("nested too deeply"))
     }
 }
 
-struct DoubledVisitor;
+impl<'de> DeserializeSeed<'de> for Doubled {
+    type Value = Option<String>;
 
-impl<'de> Visitor<'de> for DoubledVisitor {
+    fn deserialize<D: Deserializer<'de>>(self, d: D) -> Result<Self::Value, D::Error> {
+        d.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Doubled {
     type Value = Option<String>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,19 +250,21 @@ impl<'de> Visitor<'de> for DoubledVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut names = Vec::new();
+        let below_this = self.deeper()?;
+        let mut names = Vec::with_capacity(8);
         let mut below = None;
         while let Some(name) = map.next_key_seed(Name)? {
             names.push(name);
-            let Doubled(found) = map.next_value()?;
+            let found = map.next_value_seed(below_this)?;
             below = below.or(found);
         }
         Ok(below.or_else(|| doubled(&names)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let below_this = self.deeper()?;
         let mut below = None;
-        while let Some(Doubled(found)) = seq.next_element()? {
+        while let Some(found) = seq.next_element_seed(below_this)? {
             below = below.or(found);
         }
         Ok(below)

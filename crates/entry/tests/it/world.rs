@@ -213,6 +213,7 @@ impl World {
         self.group(records);
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at the caller")]
     pub(crate) fn group(&mut self, records: Vec<Record>) {
         let sealer = self.sealer.as_mut().unwrap();
         let prepared = sealer.prepare(&records, self.at, &self.signer).unwrap();
@@ -230,6 +231,7 @@ impl World {
     }
 
     /// Appends the entries of a group, but dies before its seal.
+    #[expect(clippy::needless_pass_by_value, reason = "reads better at the caller")]
     pub(crate) fn torn_group(&mut self, records: Vec<Record>) {
         let sealer = self.sealer.as_mut().unwrap();
         let prepared = sealer.prepare(&records, self.at, &self.signer).unwrap();
