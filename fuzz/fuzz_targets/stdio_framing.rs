@@ -1,0 +1,22 @@
+//! Lines of a stdio stream: the same outcome for every way of cutting the bytes.
+#![no_main]
+
+use affiant_capture::framing::stdio::Lines;
+use affiant_capture::scan::Limits;
+
+fn fuzz(data: &[u8]) {
+    let Some((cut, bytes)) = data.split_first() else { return };
+    let step = usize::from(*cut).max(1);
+    let mut whole = Lines::new(Limits::default(), ());
+    let mut cutting = Lines::new(Limits::default(), ());
+    let mut expected: Vec<_> = whole.push(bytes).into_iter().map(|line| (line.bytes, line.scan)).collect();
+    expected.extend(whole.finish().map(|line| (line.bytes, line.scan)));
+    let mut found = Vec::new();
+    for piece in bytes.chunks(step) {
+        found.extend(cutting.push(piece).into_iter().map(|line| (line.bytes, line.scan)));
+    }
+    found.extend(cutting.finish().map(|line| (line.bytes, line.scan)));
+    assert_eq!(found, expected);
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz(data));
