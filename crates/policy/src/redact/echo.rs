@@ -20,9 +20,17 @@ use super::limit::{ECHO_BYTES_MAX, ECHO_BYTES_MIN, ECHOES_MAX};
 /// ```
 #[derive(Clone, Default)]
 pub struct Echoes {
-    values: Vec<Zeroizing<String>>,
-    /// Other spellings of the values: base64 and percent-encoded.
-    spellings: Vec<Zeroizing<String>>,
+    values: Vec<Echo>,
+}
+
+/// A value, and how else it may be spelled.
+#[derive(Clone)]
+struct Echo {
+    plain: Zeroizing<String>,
+    /// Start of its base64; empty for a short value.
+    base64: Zeroizing<String>,
+    /// Percent-encoded; empty if that is the same.
+    percent: Zeroizing<String>,
 }
 
 impl Echoes {
@@ -42,7 +50,10 @@ impl Echoes {
     pub(crate) fn note(&mut self, value: &str, engine: &Engine) {
         let value = value.trim();
         let value = prefix(value, ECHO_BYTES_MAX);
-        let known = self.values.iter().any(|known| known.as_str() == value);
+        let known = self
+            .values
+            .iter()
+            .any(|known| known.plain.as_str() == value);
         if value.len() < ECHO_BYTES_MIN
             || known
             || self.values.len() >= ECHOES_MAX
@@ -50,15 +61,21 @@ impl Echoes {
         {
             return;
         }
-        self.values.push(Zeroizing::new(value.to_owned()));
-        if value.len() >= OPAQUE_BYTES_MIN {
-            self.spellings
-                .push(Zeroizing::new(base64_stem(value.as_bytes())));
-            let percent = percent_encode(value);
-            if percent != value {
-                self.spellings.push(Zeroizing::new(percent));
-            }
-        }
+        let long = value.len() >= OPAQUE_BYTES_MIN;
+        let percent = percent_encode(value);
+        self.values.push(Echo {
+            plain: Zeroizing::new(value.to_owned()),
+            base64: Zeroizing::new(if long {
+                base64_stem(value.as_bytes())
+            } else {
+                String::new()
+            }),
+            percent: Zeroizing::new(if long && percent != value {
+                percent
+            } else {
+                String::new()
+            }),
+        });
     }
 
     /// Remembers every string and number in a JSON value that was cut.
@@ -101,24 +118,26 @@ impl Echoes {
 
     fn find_all(&self, text: &str, wanted: impl Fn(&str) -> bool) -> Vec<Cut> {
         let mut cuts = Vec::new();
-        for value in self
-            .values
-            .iter()
-            .chain(&self.spellings)
-            .filter(|value| wanted(value))
-        {
-            let places = memchr::memmem::find_iter(text.as_bytes(), value.as_bytes());
-            cuts.extend(places.map(|start| Cut {
-                range: token_at(text, start..start.saturating_add(value.len())),
-                place: ECHO,
-            }));
+        for echo in self.values.iter().filter(|echo| wanted(&echo.plain)) {
+            each(text, &echo.plain, |range| {
+                cuts.push(Cut { range, place: ECHO })
+            });
+            each(text, &echo.percent, |range| {
+                cuts.push(Cut { range, place: ECHO })
+            });
+            each(text, &echo.base64, |range| {
+                cuts.push(Cut {
+                    range: token_from(text, &range),
+                    place: ECHO,
+                })
+            });
         }
         join(cuts)
     }
 
     /// Whether [`Echoes::find_opaque`] can find anything.
     pub(crate) fn any_opaque(&self) -> bool {
-        self.values.iter().any(|value| is_opaque(value))
+        self.values.iter().any(|echo| is_opaque(&echo.plain))
     }
 }
 
@@ -146,15 +165,24 @@ fn is_common(value: &str, engine: &Engine) -> bool {
         || engine.is_marker(value)
 }
 
-/// A base64 token is cut whole, not only the part that spells the secret.
-fn token_at(text: &str, range: Range<usize>) -> Range<usize> {
-    let after = text.get(range.end..).unwrap_or_default();
-    let padding = after
-        .bytes()
-        .take_while(|byte| *byte == b'=')
-        .take(2)
-        .count();
-    range.start..range.end.saturating_add(padding)
+/// Each place of a value in a text.
+fn each(text: &str, value: &str, mut found: impl FnMut(Range<usize>)) {
+    if value.is_empty() {
+        return;
+    }
+    for start in memchr::memmem::find_iter(text.as_bytes(), value.as_bytes()) {
+        found(start..start.saturating_add(value.len()));
+    }
+}
+
+/// From the start of a base64 match to the end of its token: the last group is spelled otherwise
+/// when something follows.
+fn token_from(text: &str, range: &Range<usize>) -> Range<usize> {
+    let after = text.get(range.end..).unwrap_or_default().bytes();
+    let rest = after.take_while(|byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+    });
+    range.start..range.end.saturating_add(rest.count())
 }
 
 /// Base64 of a value, short of the last group, whose letters depend on what follows.

@@ -364,7 +364,11 @@ mod tests {
     fn every_format_compiles_and_is_named_once_in_order() {
         for format in FORMATS {
             regex::Regex::new(format.pattern).expect(format.name);
-            assert!(format.literals.iter().all(|literal| literal.len() >= 3), "{}", format.name);
+            assert!(
+                format.literals.iter().all(|literal| literal.len() >= 3),
+                "{}",
+                format.name
+            );
         }
         assert!(FORMATS.is_sorted_by(|a, b| a.name < b.name));
     }
