@@ -238,7 +238,7 @@ impl<M: Mint> Tracker<M> {
         let Some(id) = message.rpc_id(Slot::ParamsRequestId) else {
             return;
         };
-        let Some(serial) = self.find_cancelled(home, &id) else {
+        let Some(serial) = self.find_cancelled(via, home, &id) else {
             return;
         };
         let cancel_text = message
@@ -256,10 +256,11 @@ impl<M: Mint> Tracker<M> {
 
     /// The request a cancellation means. Where ids live in exchanges, the notification comes in
     /// another one: then it means the only request of that id of what looks like the same client.
-    fn find_cancelled(&self, home: SessionKey, id: &RpcId) -> Option<Serial> {
+    fn find_cancelled(&self, via: &Via, home: SessionKey, id: &RpcId) -> Option<Serial> {
         if let Some(serial) = self.requests.find(Scope::Home(home), id) {
             return Some(serial);
         }
+        via.exchange?;
         let mut same = self
             .requests
             .of_home(home)

@@ -9,6 +9,7 @@
 //!                     │  by_call      (call)           a refusal
 //!                     │  by_progress  (scope, token)   only with a timeout
 //!                     │  deadlines    (time)           only with a timeout
+//!                     │  respellable                   ids a server may write otherwise
 //! ```
 //!
 //! Serials count up, so the oldest request is the first. Every index holds exactly the requests in
@@ -24,7 +25,7 @@ use super::revision::{Era, Revision};
 use super::scope::Scope;
 use super::session::SessionKey;
 use super::via::ExchangeId;
-use crate::message::RpcId;
+use crate::message::{IdKind, RpcId};
 
 /// Number of a request, in the order they came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,6 +112,8 @@ pub(super) struct Requests {
     by_home: BTreeSet<(SessionKey, Serial)>,
     by_call: BTreeMap<CallId, Serial>,
     by_progress: BTreeMap<(Scope, RpcId), Serial>,
+    /// Those whose id a peer may spell otherwise.
+    respellable: BTreeSet<Serial>,
     deadlines: BTreeSet<(u64, Serial)>,
     next: u64,
 }
@@ -133,6 +136,32 @@ impl Requests {
         self.by_id.get(&(scope, id.clone())).copied()
     }
 
+    /// The request in flight under that id, or under another spelling of the same number: some peers
+    /// answer `1.0` with `1`, and large integers rounded. Only one such request will do.
+    pub(super) fn find_respelled(&self, scope: Scope, id: &RpcId) -> Option<Serial> {
+        if let Some(serial) = self.find(scope, id) {
+            return Some(serial);
+        }
+        if id.kind() != IdKind::Number {
+            return None;
+        }
+        if let Some(serial) = plain_integer(id).and_then(|plain| self.find(scope, &plain)) {
+            return Some(serial);
+        }
+        let same = |serial: &&Serial| {
+            let request = self
+                .slots
+                .get(serial)
+                .filter(|request| request.scope == scope);
+            request
+                .and_then(|request| request.id.as_ref())
+                .is_some_and(|other| other.is_same_number(id))
+        };
+        let mut found = self.respellable.iter().filter(same);
+        let serial = found.next().copied();
+        serial.filter(|_| found.next().is_none())
+    }
+
     /// The request of that call.
     pub(super) fn find_call(&self, call: CallId) -> Option<Serial> {
         self.by_call.get(&call).copied()
@@ -144,6 +173,9 @@ impl Requests {
         self.next = self.next.wrapping_add(1);
         if let Some(id) = &request.id {
             self.by_id.insert((request.scope, id.clone()), serial);
+            if is_respellable(id) {
+                self.respellable.insert(serial);
+            }
         }
         if let Some(exchange) = request.exchange {
             self.by_exchange.insert((exchange, serial));
@@ -168,6 +200,7 @@ impl Requests {
         let request = self.slots.remove(&serial)?;
         if let Some(id) = &request.id {
             remove_if(&mut self.by_id, &(request.scope, id.clone()), serial);
+            self.respellable.remove(&serial);
         }
         if let Some(exchange) = request.exchange {
             self.by_exchange.remove(&(exchange, serial));
@@ -263,6 +296,24 @@ impl Requests {
     }
 }
 
+/// Digits of an integer that every reader takes as it is: below 2^53.
+const PLAIN_DIGITS_MAX: usize = 15;
+
+/// Whether a peer may write a number in another way: it is no plain integer.
+fn is_respellable(id: &RpcId) -> bool {
+    let digits = id.raw().strip_prefix(b"-").unwrap_or_else(|| id.raw());
+    let plain = digits.len() <= PLAIN_DIGITS_MAX && digits.iter().all(u8::is_ascii_digit);
+    id.kind() == IdKind::Number && !plain
+}
+
+/// A number such as `1.0` or `1e3` as a plain integer.
+fn plain_integer(id: &RpcId) -> Option<RpcId> {
+    let value: f64 = id.text().parse().ok()?;
+    let text = format!("{value:.0}");
+    let plain = RpcId::from_raw(text.as_bytes())?;
+    (is_respellable(id) && !is_respellable(&plain) && plain.is_same_number(id)).then_some(plain)
+}
+
 fn remove_if<K: Ord>(index: &mut BTreeMap<K, Serial>, key: &K, serial: Serial) {
     if index.get(key) == Some(&serial) {
         index.remove(key);
@@ -313,5 +364,66 @@ impl Ended {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_found_in_other_spellings_and_only_then() {
+        let id = |raw: &str| RpcId::from_raw(raw.as_bytes()).unwrap();
+        let request = |raw: &str| Request {
+            id: Some(id(raw)),
+            scope: Scope::Home(SessionKey(0)),
+            home: SessionKey(0),
+            session: SessionKey(0),
+            exchange: None,
+            attached: true,
+            era: Era::Legacy,
+            progress: None,
+            deadline_us: None,
+            what: What::Other,
+        };
+        let mut requests = Requests::default();
+        let [one, half, big, text] = ["1", "2.0", "12345678901234567890123", "\"3\""]
+            .map(|raw| requests.insert(request(raw)));
+        let find = |raw: &str| requests.find_respelled(Scope::Home(SessionKey(0)), &id(raw));
+        for (raw, expected) in [
+            ("1", Some(one)),
+            ("1.0", Some(one)),
+            ("10e-1", Some(one)),
+            ("\"1\"", None),
+            ("2", Some(half)),
+            ("1.2345678901234568e+22", Some(big)),
+            ("12345678901234567890124", Some(big)),
+            ("3", None),
+            ("\"3\"", Some(text)),
+            ("-1", None),
+            ("1e999", None),
+        ] {
+            assert_eq!(find(raw), expected, "{raw}");
+        }
+        let elsewhere = Scope::Home(SessionKey(1));
+        assert_eq!(requests.find_respelled(elsewhere, &id("2")), None);
+        requests.insert(request("12345678901234567890124"));
+        let rounded =
+            requests.find_respelled(Scope::Home(SessionKey(0)), &id("1.2345678901234568e+22"));
+        assert_eq!(rounded, None, "two will not do");
+        assert!(requests.is_consistent());
+    }
+
+    #[test]
+    fn what_ended_is_told_once_and_the_oldest_is_forgotten() {
+        let mut ended = Ended::default();
+        let scope = Scope::Home(SessionKey(0));
+        let id = |n: u8| RpcId::from_raw(n.to_string().as_bytes()).unwrap();
+        for n in 0..4 {
+            ended.push(scope, id(n), None, 3);
+        }
+        assert_eq!(ended.take(scope, &id(0)), None);
+        assert_eq!(ended.take(scope, &id(3)), Some(None));
+        assert_eq!(ended.take(scope, &id(3)), None);
     }
 }

@@ -133,22 +133,32 @@ impl<M: Mint> Tracker<M> {
 
     /// The request that an answer on this stream belongs to.
     fn find_asked(&self, via: &Via, id: &RpcId, home: Option<SessionKey>) -> Option<Serial> {
-        if let Some(exchange) = via.exchange.filter(|_| via.stream == StreamKind::Post) {
-            let of_exchange = || self.requests.of_exchange(exchange);
-            if let Some(serial) = pick(of_exchange, id) {
-                return Some(serial);
-            }
+        let own = via.exchange.filter(|_| via.stream == StreamKind::Post);
+        let of_own = own.and_then(|own| self.requests.find_respelled(Scope::Exchange(own), id));
+        if of_own.is_some() {
+            return of_own;
         }
         let home = home?;
-        let serial = self
-            .requests
-            .find(Scope::Home(home), id)
-            .or_else(|| pick(|| self.requests.of_home(home), id))?;
+        let of_home = self.requests.find_respelled(Scope::Home(home), id);
+        let serial = of_home.or_else(|| self.find_resumed(via, id, home))?;
         let request = self.requests.get(serial)?;
         // An answer on another request's stream is taken only if its own stream is gone.
-        let elsewhere =
-            via.stream == StreamKind::Post && request.attached && request.exchange != via.exchange;
+        let elsewhere = own.is_some() && request.attached && request.exchange != own;
         (!elsewhere).then_some(serial)
+    }
+
+    /// Without a session, a GET that resumes a stream may carry the answer to the only request of
+    /// that id of what looks like the same client.
+    fn find_resumed(&self, via: &Via, id: &RpcId, home: SessionKey) -> Option<Serial> {
+        if via.stream != StreamKind::Get {
+            return None;
+        }
+        let mut same = self
+            .requests
+            .of_home(home)
+            .filter(|(_, request)| request.id.as_ref() == Some(id) && !request.attached);
+        let found = same.next().map(|(serial, _)| serial);
+        found.filter(|_| same.next().is_none())
     }
 
     /// Server information that any result may carry.
@@ -409,27 +419,4 @@ fn id_facts(id: &RpcId) -> Facts {
             u64::try_from(id.raw().len()).unwrap_or(u64::MAX),
         ),
     }
-}
-
-/// The request with that id; failing that the only one whose numeric id has the same value, as some
-/// peers rewrite numbers.
-fn pick<'a, I>(requests: impl Fn() -> I, id: &RpcId) -> Option<Serial>
-where
-    I: Iterator<Item = (Serial, &'a Request)>,
-{
-    let exact = requests().find(|(_, request)| request.id.as_ref() == Some(id));
-    if let Some((serial, _)) = exact {
-        return Some(serial);
-    }
-    if id.kind() != IdKind::Number {
-        return None;
-    }
-    let mut same = requests().filter(|(_, request)| {
-        request
-            .id
-            .as_ref()
-            .is_some_and(|other| other.is_same_number(id))
-    });
-    let found = same.next().map(|(serial, _)| serial);
-    found.filter(|_| same.next().is_none())
 }

@@ -125,7 +125,7 @@ pub(super) fn bounded(text: &str, key: &CommitKey) -> String {
     if text.len() <= NAME_BYTES_MAX {
         text.to_owned()
     } else {
-        key.commit("name", text.as_bytes()).as_str().to_owned()
+        key.commit("session", text.as_bytes()).as_str().to_owned()
     }
 }
 
