@@ -35,6 +35,21 @@ impl<M: Mint> Tracker<M> {
         if head.status == NOT_FOUND {
             self.end_header_session(now, via);
         }
+        if via.stream == StreamKind::Get && (200..300).contains(&head.status) {
+            self.open_stream(via);
+        }
+    }
+
+    /// A session that holds a stream open for the server to speak on is not idle.
+    fn open_stream(&mut self, via: &Via) {
+        let Some((exchange, home)) = via.exchange.zip(self.known_home(via)) else {
+            return;
+        };
+        self.sessions.enter(home);
+        let max = self.config.limits.exchanges_max;
+        if let Some(forgotten) = self.exchanges.open_stream(exchange, home, max) {
+            self.sessions.leave(forgotten);
+        }
     }
 
     /// The server answered a DELETE of Streamable HTTP, by which a client ends its session.
@@ -53,6 +68,9 @@ impl<M: Mint> Tracker<M> {
             return;
         }
         let Some(exchange) = via.exchange else { return };
+        if let Some(home) = self.exchanges.close_stream(exchange) {
+            self.sessions.leave(home);
+        }
         let known = self.exchanges.remove(exchange).unwrap_or_default();
         let verdicts: Vec<(Serial, Verdict)> = self
             .requests

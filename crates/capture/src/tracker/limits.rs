@@ -27,7 +27,7 @@ pub const MANIFEST_TOOLS_MAX: usize = 16 * 1024;
 /// page. Over it, the oldest is forgotten.
 pub const MANIFESTS_MAX: usize = 64;
 
-/// Exchanges whose response head is remembered until they close. Over it, the oldest is forgotten.
+/// Exchanges whose response head is remembered until they close, and streams held open. Over it, the oldest is forgotten.
 pub const EXCHANGES_MAX: usize = 16 * 1024;
 
 /// Ended requests remembered, to tell a late answer from one that nobody asked for. Over it, the

@@ -43,6 +43,8 @@ impl Scope {
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
     known: BTreeMap<ExchangeId, Known>,
+    /// Streams that a session holds open for the server to speak on.
+    streams: BTreeMap<ExchangeId, SessionKey>,
 }
 
 /// What is known of one response.
@@ -77,6 +79,27 @@ impl Exchanges {
         over
     }
 
+    /// Keeps an open stream of a session; returns the session whose oldest one had to be forgotten.
+    pub(super) fn open_stream(
+        &mut self,
+        exchange: ExchangeId,
+        home: SessionKey,
+        max: usize,
+    ) -> Option<SessionKey> {
+        let before = self.streams.insert(exchange, home);
+        let over = self.streams.len() > max;
+        before.or_else(|| {
+            over.then(|| self.streams.pop_first())
+                .flatten()
+                .map(|(_, home)| home)
+        })
+    }
+
+    /// The stream closed; returns its session.
+    pub(super) fn close_stream(&mut self, exchange: ExchangeId) -> Option<SessionKey> {
+        self.streams.remove(&exchange)
+    }
+
     /// Part of the response could not be read.
     pub(super) fn mark_malformed(&mut self, exchange: ExchangeId) {
         if let Some(known) = self.known.get_mut(&exchange) {
@@ -94,10 +117,11 @@ impl Exchanges {
 
     pub(super) fn clear(&mut self) {
         self.known.clear();
+        self.streams.clear();
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.known.len()
+        self.known.len().saturating_add(self.streams.len())
     }
 }

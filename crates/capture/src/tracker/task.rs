@@ -142,20 +142,22 @@ impl Tasks {
         self.deadlines.insert((deadline_us, serial));
     }
 
-    /// Keeps a status of a task nobody named yet.
+    /// Keeps a status of a task nobody named yet; returns whether the oldest had to be forgotten.
     pub(super) fn push_early(
         &mut self,
         id: &str,
         home: SessionKey,
         status: TaskStatus,
         max: usize,
-    ) {
+    ) -> bool {
         self.early
             .retain(|(other, at, _)| !(other == id && *at == home));
         self.early.push_back((id.to_owned(), home, status));
-        while self.early.len() > max {
+        let over = self.early.len() > max;
+        if over {
             self.early.pop_front();
         }
+        over
     }
 
     /// The status that came before the task.

@@ -159,9 +159,11 @@ impl<M: Mint> Tracker<M> {
         if let Some(serial) = self.tasks.find(&id, home) {
             let inlined = Inlined::read(message, IN_NOTIFICATION);
             self.observe(now, message, serial, status, &inlined);
-        } else {
-            self.tasks
-                .push_early(&id, home, status, self.config.limits.tasks_early_max);
+        } else if self
+            .tasks
+            .push_early(&id, home, status, self.config.limits.tasks_early_max)
+        {
+            self.limit(now, None, "tasks-early");
         }
     }
 

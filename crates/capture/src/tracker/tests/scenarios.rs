@@ -6,7 +6,8 @@ use affiant_entry::{Fact, record::Direction};
 use sha2::{Digest, Sha256};
 
 use super::super::{
-    Config, Disposition, Finish, Limits, Malformed, Output, Refusal, StreamKind, Tracker, Via,
+    Config, Disposition, ExchangeEnd, Finish, Limits, Malformed, Output, Refusal, StreamKind,
+    Tracker, Via,
 };
 use super::world::{Counter, World, input_text, key, scan, token};
 use crate::scan::{Limits as ScanLimits, Scanner};
@@ -533,4 +534,22 @@ fn without_a_timeout_a_stdio_call_sets_no_deadline() {
         r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"p"}}"#,
     );
     assert_eq!(world.tracker.poll_timeout(), None);
+}
+
+#[test]
+fn a_session_that_holds_a_stream_open_is_not_idle() {
+    let mut world = World::http();
+    world.post(1, Some("s"));
+    world.client(1, &call("1", r#"{"name":"a"}"#));
+    world.server(1, &ok("1"));
+    world.exchange(2, StreamKind::Get, |via| {
+        via.headers.session_id = Some("s".to_owned())
+    });
+    world.head(2, 200, None, true);
+    world.told();
+    world.wait_us(10 * 3_600_000_000);
+    world.expect(&[]);
+    world.closed(2, ExchangeEnd::ClientClosed);
+    world.wait_us(3_600_000_000);
+    world.expect(&["session end @mcp-session-id:s client ? protocol ?"]);
 }
