@@ -82,7 +82,7 @@ impl<M: Mint> Tracker<M> {
 
         let call = CallId::from_parts(now.utc_us, self.mint.ulid_entropy());
         let session = self.recorded_session(now, via, message, home, &speech);
-        let name = tool_name(message).unwrap_or_default();
+        let name = view::bounded(&tool_name(message).unwrap_or_default(), &self.key);
         let chain = self.continued_chain(message, &name, home);
         let revision = speech.revision.or_else(|| self.spoken_revision(via, home));
         let place = Place {
@@ -191,7 +191,9 @@ impl<M: Mint> Tracker<M> {
 
     /// What a request other than a call asks for.
     fn asked(&mut self, now: Moment, via: &Via, message: &Seen, home: SessionKey) -> What {
-        let task = message.text(Slot::ParamsTaskId).map(|id| id.into_owned());
+        let task = message
+            .text(Slot::ParamsTaskId)
+            .map(|id| view::bounded(&id, &self.key));
         match (message.method.as_deref().unwrap_or_default(), task) {
             ("initialize", _) => What::Initialize(
                 message

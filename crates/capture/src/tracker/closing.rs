@@ -146,7 +146,10 @@ impl<M: Mint> Tracker<M> {
 
     /// Makes room in the in-flight table.
     pub(super) fn make_room(&mut self, now: Moment) {
-        while self.requests.len() >= self.config.limits.calls_open_max {
+        let limits = self.config.limits;
+        while self.requests.len() >= limits.calls_open_max
+            || self.requests.id_bytes() > limits.calls_open_id_bytes_max
+        {
             let Some(serial) = self.requests.oldest() else {
                 return;
             };

@@ -7,6 +7,10 @@
 /// Over it, the oldest is forgotten; if it is a call, it ends as `error / outcome-unknown`.
 pub const CALLS_OPEN_MAX: usize = 16 * 1024;
 
+/// Bytes of the ids and progress tokens of those requests, as ids may be 4 KiB long. Over it, as
+/// for [`CALLS_OPEN_MAX`].
+pub const CALLS_OPEN_ID_BYTES_MAX: usize = 4 << 20;
+
 /// Conversations remembered. Over it, the one that was silent longest is ended and forgotten.
 pub const SESSIONS_MAX: usize = 4096;
 
@@ -21,7 +25,10 @@ pub const TASKS_EARLY_MAX: usize = 256;
 pub const CHAINS_MAX: usize = 4096;
 
 /// Tools of one manifest. A longer one is not recorded.
-pub const MANIFEST_TOOLS_MAX: usize = 16 * 1024;
+pub const MANIFEST_TOOLS_MAX: usize = 4096;
+
+/// Bytes of the names of one manifest's tools. A longer one is not recorded.
+pub const MANIFEST_NAMES_BYTES_MAX: usize = 256 << 10;
 
 /// Audiences (authorizations) whose manifests are remembered, and listings that wait for their next
 /// page. Over it, the oldest is forgotten.
@@ -49,6 +56,8 @@ pub const TASK_RESULT_GRACE_US: u64 = 60_000_000;
 pub struct Limits {
     /// [`CALLS_OPEN_MAX`].
     pub calls_open_max: usize,
+    /// [`CALLS_OPEN_ID_BYTES_MAX`].
+    pub calls_open_id_bytes_max: usize,
     /// [`SESSIONS_MAX`].
     pub sessions_max: usize,
     /// [`TASKS_MAX`].
@@ -77,6 +86,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             calls_open_max: CALLS_OPEN_MAX,
+            calls_open_id_bytes_max: CALLS_OPEN_ID_BYTES_MAX,
             sessions_max: SESSIONS_MAX,
             tasks_max: TASKS_MAX,
             tasks_early_max: TASKS_EARLY_MAX,

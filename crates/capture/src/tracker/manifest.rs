@@ -15,6 +15,7 @@ use affiant_entry::record::Manifest;
 use affiant_entry::{Commitment, Fact};
 use sha2::{Digest, Sha256};
 
+use super::limits::MANIFEST_NAMES_BYTES_MAX;
 use super::view;
 
 /// Who asks: the keyed hash of the token, or nobody.
@@ -53,7 +54,7 @@ struct Known {
 pub(super) enum PageError {
     /// It is not a list of objects with string names, or not UTF-8.
     Unreadable,
-    /// More tools than are kept.
+    /// More tools, or longer names, than are kept.
     TooMany,
 }
 
@@ -122,7 +123,8 @@ impl Manifests {
         };
         add_tools(&mut tools, raw_tools)?;
         let count: usize = tools.values().map(Vec::len).sum();
-        if count > tools_max {
+        let names_bytes = tools.keys().map(String::len).fold(0, usize::saturating_add);
+        if count > tools_max || names_bytes > MANIFEST_NAMES_BYTES_MAX {
             return Err(PageError::TooMany);
         }
         if let Some(next) = next {

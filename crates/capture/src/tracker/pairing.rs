@@ -90,6 +90,11 @@ impl Request {
         [Some(self.home), named].into_iter().flatten()
     }
 
+    fn id_bytes(&self) -> usize {
+        let ids = [&self.id, &self.progress].into_iter().flatten();
+        ids.map(|id| id.raw().len()).fold(0, usize::saturating_add)
+    }
+
     pub(super) fn call(&self) -> Option<CallId> {
         match &self.what {
             What::Call(call) => Some(call.call),
@@ -115,6 +120,7 @@ pub(super) struct Requests {
     /// Those whose id a peer may spell otherwise.
     respellable: BTreeSet<Serial>,
     deadlines: BTreeSet<(u64, Serial)>,
+    id_bytes: usize,
     next: u64,
 }
 
@@ -167,10 +173,16 @@ impl Requests {
         self.by_call.get(&call).copied()
     }
 
+    /// Bytes of all ids and progress tokens.
+    pub(super) fn id_bytes(&self) -> usize {
+        self.id_bytes
+    }
+
     /// Takes a request in. Its id must be free: [`find`](Self::find) and [`take`](Self::take) first.
     pub(super) fn insert(&mut self, request: Request) -> Serial {
         let serial = Serial(self.next);
         self.next = self.next.wrapping_add(1);
+        self.id_bytes = self.id_bytes.saturating_add(request.id_bytes());
         if let Some(id) = &request.id {
             self.by_id.insert((request.scope, id.clone()), serial);
             if is_respellable(id) {
@@ -198,6 +210,7 @@ impl Requests {
     /// Takes a request out.
     pub(super) fn take(&mut self, serial: Serial) -> Option<Request> {
         let request = self.slots.remove(&serial)?;
+        self.id_bytes = self.id_bytes.saturating_sub(request.id_bytes());
         if let Some(id) = &request.id {
             remove_if(&mut self.by_id, &(request.scope, id.clone()), serial);
             self.respellable.remove(&serial);
@@ -284,7 +297,9 @@ impl Requests {
     pub(super) fn is_consistent(&self) -> bool {
         let count =
             |has: fn(&Request) -> bool| self.slots.values().filter(|request| has(request)).count();
+        let id_bytes: usize = self.slots.values().map(Request::id_bytes).sum();
         self.by_home.len() == self.slots.len()
+            && self.id_bytes == id_bytes
             && self.by_id.len() == count(|request| request.id.is_some())
             && self.by_exchange.len() == count(|request| request.exchange.is_some())
             && self.by_call.len() == count(|request| request.call().is_some())

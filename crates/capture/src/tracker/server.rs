@@ -228,7 +228,10 @@ impl<M: Mint> Tracker<M> {
                 chain = Some(self.note_round(now, message, home, &call));
                 Status::new(StatusCode::Success, Reason::InputRequired)
             }
-            Answer::Task(id) => return self.make_task(now, message, home, call, id),
+            Answer::Task(id) => {
+                let id = view::bounded(&id, &self.key);
+                return self.make_task(now, message, home, call, id);
+            }
         };
         status.http_status = http_status;
         let ending = answered(now, call.at, message, status);

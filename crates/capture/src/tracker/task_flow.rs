@@ -155,7 +155,7 @@ impl<M: Mint> Tracker<M> {
         ) else {
             return;
         };
-        let status = TaskStatus::parse(&word);
+        let (id, status) = (view::bounded(&id, &self.key), TaskStatus::parse(&word));
         if let Some(serial) = self.tasks.find(&id, home) {
             let inlined = Inlined::read(message, IN_NOTIFICATION);
             self.observe(now, message, serial, status, &inlined);

@@ -68,8 +68,11 @@ pub(super) fn home_name(via: &Via, era: Era, client: Option<&str>, key: &CommitK
             .token
             .as_ref()
             .map(|token| token.as_str().to_owned()),
-        client_address: headers.client_address.clone(),
-        user_agent: headers.user_agent.clone(),
+        client_address: headers
+            .client_address
+            .as_deref()
+            .map(|text| bounded(text, key)),
+        user_agent: headers.user_agent.as_deref().map(|text| bounded(text, key)),
         client: client.map(str::to_owned),
     }))
 }
@@ -125,7 +128,9 @@ pub(super) fn bounded(text: &str, key: &CommitKey) -> String {
     if text.len() <= NAME_BYTES_MAX {
         text.to_owned()
     } else {
-        key.commit("session", text.as_bytes()).as_str().to_owned()
+        key.commit("identifier", text.as_bytes())
+            .as_str()
+            .to_owned()
     }
 }
 

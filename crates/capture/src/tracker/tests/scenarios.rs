@@ -553,3 +553,54 @@ fn a_session_that_holds_a_stream_open_is_not_idle() {
     world.wait_us(3_600_000_000);
     world.expect(&["session end @mcp-session-id:s client ? protocol ?"]);
 }
+
+#[test]
+fn ids_as_long_as_ids_may_be_do_not_fill_the_memory() {
+    let mut config = Config::new("srv", Transport::Stdio);
+    config.limits = Limits {
+        calls_open_id_bytes_max: 10_000,
+        ..Limits::default()
+    };
+    let mut world = World::new(config);
+    for n in 0..10 {
+        world.client(
+            0,
+            &call(&format!("\"{n}{}\"", "x".repeat(4000)), r#"{"name":"a"}"#),
+        );
+    }
+    assert!(world.tracker.calls_open() <= 4);
+    assert!(
+        world
+            .ends
+            .iter()
+            .all(|end| end.ending.status.reason == Reason::OutcomeUnknown)
+    );
+    assert!(world.drafts[0].head.correlation.request_id.len() < 300);
+    world.finish(Finish::Shutdown);
+}
+
+#[test]
+fn a_task_id_too_long_for_an_entry_is_found_all_the_same() {
+    let mut world = World::stdio();
+    let task = "t".repeat(1000);
+    world.client(0, &call("1", &format!(r#"{{"name":"a",{META}}}"#)));
+    world.server(0, &format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":"task","taskId":"{task}","status":"working"}}}}"#));
+    world.client(
+        0,
+        &format!(
+            r#"{{"jsonrpc":"2.0","id":2,"method":"tasks/get","params":{{"taskId":"{task}"}}}}"#
+        ),
+    );
+    world.server(
+        0,
+        r#"{"jsonrpc":"2.0","id":2,"result":{"status":"completed","result":{"content":[]}}}"#,
+    );
+    assert_eq!(world.ends[0].ending.status.reason, Reason::Ok);
+    assert!(
+        world.ends[0]
+            .ending
+            .task
+            .as_ref()
+            .is_some_and(|task| task.starts_with("hmac-sha256:"))
+    );
+}
