@@ -1,0 +1,126 @@
+//! `affiant key`.
+
+use affiant_agent::keys::KeyRing;
+use affiant_agent::state::DataDir;
+use affiant_tlog::VerifierKey;
+use clap::ValueEnum;
+use fs_err as fs;
+
+use crate::data_dir::DataDirArg;
+use crate::error::ExpectedError;
+use crate::exit_code::Exit;
+use crate::printer::{Stdout, say};
+use crate::{help, wiring};
+
+const EXAMPLES: &str = "  \
+  affiant key show > gw-7.vkey              what auditors pin: keep it elsewhere
+  affiant key new --source gw-7             before the first use; else made then
+  affiant key new                           another key from now on, linked to the old one";
+
+/// Make, rotate and show the keys of this source
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = help::sections(EXAMPLES, &[Exit::Ok, Exit::Usage, Exit::Incomplete, Exit::Untrusted, Exit::Storage]))]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Make the keys, or rotate the key that seals
+    ///
+    /// A new key is linked to the old one by a note that both sign, so that verifiers who trust either
+    /// trust both. Processes that run go on with the old key until they are started anew.
+    #[command(after_long_help = help::sections("  affiant key new --source gw-7", &[Exit::Ok, Exit::Usage, Exit::Untrusted, Exit::Storage]))]
+    New {
+        #[command(flatten)]
+        data_dir: DataDirArg,
+        /// Name of this source, if its first key is made [default: the host's name]
+        #[arg(long, value_name = "ID")]
+        source: Option<String>,
+    },
+    /// Print what may be known of a key
+    #[command(after_long_help = help::sections("  affiant key show\n  affiant key show commit-id", &[Exit::Ok, Exit::Usage, Exit::Incomplete, Exit::Untrusted, Exit::Storage]))]
+    Show {
+        #[command(flatten)]
+        data_dir: DataDirArg,
+        /// Of which key
+        #[arg(value_enum, default_value_t)]
+        what: What,
+    },
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum What {
+    /// Verifier key of the source's seals (C2SP vkey)
+    #[default]
+    Source,
+    /// Id of the key of commitments
+    CommitId,
+}
+
+pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
+    match args.action {
+        Action::New { data_dir, source } => new(&data_dir.to_write()?, source.as_deref()),
+        Action::Show { data_dir, what } => show(&data_dir.to_read()?, what),
+    }
+}
+
+fn new(dir: &DataDir, source: Option<&str>) -> Result<Exit, ExpectedError> {
+    let source = wiring::source(source)?;
+    let there = dir.keys().join("source.key").exists();
+    let refused = |error| wiring::keys_refused(&error);
+    let mut ring = KeyRing::open(dir, source.as_ref()).map_err(refused)?;
+    if there {
+        let old = ring.signer().verifier_key().key_ref().to_string();
+        ring.rotate().map_err(refused)?;
+        let new = ring.signer().verifier_key().key_ref();
+        say(&format!(
+            "key {old} is succeeded by {new}; processes that run go on with the old one"
+        ));
+    } else {
+        say(&format!("key made in `{}`", dir.keys().display()));
+    }
+    print(&ring.signer().verifier_key().to_string())
+}
+
+fn show(dir: &DataDir, what: What) -> Result<Exit, ExpectedError> {
+    match what {
+        What::Source => {
+            let path = dir.keys().join("source.vkey");
+            if !path.exists() {
+                return Err(no_key(dir));
+            }
+            let text = fs::read_to_string(&path).map_err(|e| ExpectedError::storage(&e))?;
+            let key: VerifierKey = text.trim().parse().map_err(|error| {
+                ExpectedError::new(
+                    Exit::Untrusted,
+                    format!("`{}` does not hold a verifier key: {error}", path.display()),
+                )
+            })?;
+            print(&key.to_string())
+        }
+        What::CommitId => {
+            if !dir.keys().join("commit.key").exists() {
+                return Err(no_key(dir));
+            }
+            let ring = KeyRing::open(dir, None).map_err(|error| wiring::keys_refused(&error))?;
+            print(ring.commit().id())
+        }
+    }
+}
+
+fn no_key(dir: &DataDir) -> ExpectedError {
+    ExpectedError::new(
+        Exit::Incomplete,
+        format!("there is no key in `{}`", dir.keys().display()),
+    )
+    .hint("the first `affiant run` or `affiant key new` makes it")
+}
+
+fn print(line: &str) -> Result<Exit, ExpectedError> {
+    let mut out = Stdout::lock();
+    out.line(line.as_bytes())?;
+    out.flush()?;
+    Ok(Exit::Ok)
+}

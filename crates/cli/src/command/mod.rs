@@ -1,0 +1,51 @@
+//! One file a command.
+
+mod agent;
+mod completions;
+mod config;
+mod doctor;
+mod entries;
+mod key;
+mod man;
+mod redact;
+mod run;
+mod spool;
+mod verify;
+
+use crate::error::ExpectedError;
+use crate::exit_code::Exit;
+
+/// The commands.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    Run(run::Args),
+    Agent(agent::Args),
+    Entries(Box<entries::Args>),
+    Verify(verify::Args),
+    Spool(spool::Args),
+    Key(key::Args),
+    Redact(redact::Args),
+    Config(config::Args),
+    Doctor(doctor::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(self) -> Result<Exit, ExpectedError> {
+        match self {
+            Self::Run(args) => run::run(args),
+            Self::Agent(args) => agent::run(&args),
+            Self::Entries(args) => entries::run(&args),
+            Self::Verify(args) => verify::run(&args),
+            Self::Spool(args) => spool::run(args),
+            Self::Key(args) => key::run(args),
+            Self::Redact(args) => redact::run(args),
+            Self::Config(args) => config::run(args),
+            Self::Doctor(args) => doctor::run(&args),
+            Self::Completions(args) => completions::run(&args),
+            Self::Man(args) => man::run(&args),
+        }
+    }
+}
