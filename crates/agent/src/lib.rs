@@ -2,9 +2,12 @@
 //!
 //! Bytes forwarded are the bytes received; forwarding waits for nothing but a durable intent.
 
+mod admin;
 pub mod clock;
+pub mod config;
 pub mod entropy;
 pub mod keys;
+mod metrics;
 pub mod proxy;
 pub mod recorder;
 pub mod state;

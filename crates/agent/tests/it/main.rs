@@ -1,3 +1,4 @@
 //! Behaviour of the edge.
 
+mod gateway;
 mod trail;
