@@ -235,3 +235,37 @@ fn http_with_sse_pairs_a_post_with_the_stream_its_endpoint_came_on() {
     assert_eq!(ends.len(), 1);
     assert_eq!(ends[0]["status"]["code"], "success", "{}", ends[0]);
 }
+
+#[test]
+fn a_call_the_trail_cannot_take_is_answered_and_not_forwarded() {
+    let (listener, upstream) = listen();
+    let world = World::with(&format!(
+        "trail = {{ spool_bytes_max = 1048576, segment_bytes = 65536 }}\n[[route]]\nid = \"t\"\nupstream = \"http://{upstream}\""
+    ));
+    let server = thread::spawn(move || {
+        let mut stream = accept(&listener);
+        let mut forwarded = 0_u32;
+        // Until the gateway closes the idle connection at its stop.
+        while stream.peek(&mut [0]).is_ok_and(|n| n > 0) {
+            answer_once(&mut stream, &json_response(&answer("\"a\"")));
+            forwarded += 1;
+        }
+        forwarded
+    });
+    let mut client = world.connect();
+    let large = call("\"a\"").replace("1.10", &format!("\"{}\"", "word ".repeat(4000)));
+    let mut answered = 0;
+    let refused = loop {
+        client.write_all(post("/mcp", &large).as_bytes()).unwrap();
+        let head = read_head(&mut client);
+        let body: Value = serde_json::from_slice(&wire::read_body(&mut client, &head)).unwrap();
+        if body.get("error").is_some() {
+            break body;
+        }
+        answered += 1;
+        assert!(answered < 500, "the spool never fills");
+    };
+    assert_eq!((&refused["id"], &refused["error"]["code"]), (&"a".into(), &(-31002).into()));
+    drop(world);
+    assert_eq!(server.join().unwrap(), answered);
+}
