@@ -87,8 +87,8 @@ fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> (Guard, S
     fs_err::create_dir_all(dir).expect("data directory");
     let config = dir.join("agent.toml");
     let text = format!(
-        "listen = \"127.0.0.1:0\"\n\n[trail]\nintent = \"{intent}\"\n\n[admin]\nlisten = \"127.0.0.1:0\"\n\n[[route]]\n\
-         id = \"bench\"\npath = \"/\"\nupstream = \"http://{upstream}\"\n"
+        "[trail]\nintent = \"{intent}\"\n\n[gateway]\nlisten = \"127.0.0.1:0\"\n\n[admin]\nlisten = \"127.0.0.1:0\"\n\n\
+         [[route]]\nid = \"bench\"\nupstream = \"http://{upstream}\"\n"
     );
     fs_err::write(&config, text).expect("configuration");
     let child = Command::new(&setup.affiant)

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use affiant_capture::scan::{Scan, Tap};
 use affiant_capture::tracker::{
-    Config, Disposition, End, ExchangeEnd, Finish, Malformed, Output, Refusal, ResponseHead,
-    Tracker, Via,
+    Config, Disposition, End, ExchangeEnd, Finish, MESSAGE_LABEL, Malformed, Output, Refusal,
+    ResponseHead, Tracker, Via,
 };
 use affiant_entry::call::Call;
 use affiant_entry::limits::INPUT_INLINE_BYTES_MAX;
@@ -176,7 +176,7 @@ impl Recorder {
     /// The tap that makes a message's commitment while it is scanned.
     #[must_use]
     pub fn commit_tap(&self) -> CommitTap {
-        CommitTap(self.inner.key.begin("message"))
+        CommitTap(self.inner.key.begin(MESSAGE_LABEL))
     }
 
     /// Keyed hash of a token, for field 3.
@@ -238,6 +238,11 @@ impl Recorder {
     /// The head of an HTTP response passed.
     pub fn response_head(&self, via: &Via, head: &ResponseHead) {
         self.with(|tracker| tracker.handle_http_response_head(clock::now(), via, head));
+    }
+
+    /// The server answered a DELETE, which ends a session of Streamable HTTP, with `status`.
+    pub fn deleted(&self, via: &Via, status: u16) {
+        self.with(|tracker| tracker.handle_http_delete(clock::now(), via, status));
     }
 
     /// An HTTP exchange ended.

@@ -28,12 +28,7 @@ pub(super) fn settings(at: &Place<'_>, file: File, digest: String) -> Result<Set
     Ok(Settings {
         source: source(at, file.source.id)?,
         trail: trail(at, file.trail)?,
-        redact_rule_files: file
-            .redact
-            .rule_files
-            .iter()
-            .map(|path| at.resolve(path))
-            .collect(),
+        redact_rule_files: rule_files(at, file.redact.rule_files)?,
         admin: AdminSettings {
             listen: address(at, "listen", file.admin.listen)?.unwrap_or(admin_default.listen),
         },
@@ -54,6 +49,23 @@ fn source(at: &Place<'_>, id: At<String>) -> Result<Option<SourceId>> {
             "takes 1 to 64 of `a-z`, `0-9`, `.`, `_`, `-`, a letter or digit first",
         )
     })
+}
+
+/// Each file says itself whether the built-in rules follow it, so a second one would have no place.
+fn rule_files(at: &Place<'_>, files: At<Vec<String>>) -> Result<Vec<PathBuf>> {
+    let Some(files) = files else {
+        return Ok(Vec::new());
+    };
+    let count = files.get_ref().len();
+    if count > 1 {
+        let problem = format!("names {count} files; one is supported: put the rules into it");
+        return Err(at.value(files.span(), "rule_files", problem));
+    }
+    Ok(files
+        .get_ref()
+        .iter()
+        .map(|path| at.resolve(path))
+        .collect())
 }
 
 fn trail(at: &Place<'_>, file: file::Trail) -> Result<TrailSettings> {

@@ -40,7 +40,7 @@ pub(super) struct Trail {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Redact {
-    pub(super) rule_files: Vec<String>,
+    pub(super) rule_files: At<Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -17,7 +17,7 @@ pub struct Settings {
     pub source: Option<SourceId>,
     /// `[trail]`.
     pub trail: TrailSettings,
-    /// `redact.rule_files`: rules beside the built-in ones.
+    /// `redact.rule_files`: rules before the built-in ones; at most one file.
     pub redact_rule_files: Vec<PathBuf>,
     /// `[gateway]`.
     pub gateway: GatewaySettings,

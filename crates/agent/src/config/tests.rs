@@ -133,6 +133,10 @@ fn what_is_wrong_is_said_on_one_line_with_its_place() {
             ":2: `intent` is `maybe`; it takes `durable`, `buffered`",
         ),
         ("[source]\nid = \"A B\"", ":2: `id` takes 1 to 64 of"),
+        (
+            "[redact]\nrule_files = [\"a\", \"b\"]",
+            ":2: `rule_files` names 2 files; one is supported",
+        ),
         ("[trail", ":1: "),
     ] {
         let message = refused(text);

@@ -1,6 +1,6 @@
 //! Reading what an earlier process left: the last seal, open calls, damage.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use affiant_entry::decode::{DecodeError, Decoded, Kind};
@@ -99,6 +99,7 @@ fn stopped_at_end(dir: &Path) -> Result<bool, RecoverError> {
 fn read_all(dir: &Path) -> Result<Past, RecoverError> {
     let mut past = Past::default();
     let mut open: BTreeMap<CallId, Decoded> = BTreeMap::new();
+    let mut told = BTreeSet::new();
     let mut reader = Reader::open(dir)?;
     while let Some(item) = reader.next_item()? {
         match item {
@@ -110,6 +111,15 @@ fn read_all(dir: &Path) -> Result<Past, RecoverError> {
                 let decoded = Decoded::parse(&frame.payload).map_err(RecoverError::Entry)?;
                 let header = decoded.header();
                 past.stopped = header.kind == Kind::Stop;
+                if header.kind == Kind::Gap {
+                    told.extend(
+                        decoded
+                            .pointer("/gap/position")
+                            .as_ref()
+                            .and_then(|at| at.as_str())
+                            .map(str::to_owned),
+                    );
+                }
                 match (&header.kind, header.call) {
                     (Kind::CallBegin, Some(call)) if open.len() < OPEN_CALLS_MAX => {
                         open.insert(call, decoded);
@@ -122,6 +132,9 @@ fn read_all(dir: &Path) -> Result<Past, RecoverError> {
             }
         }
     }
+    // Damage stays where it is and is met again after every crash; it is told once.
+    past.gaps
+        .retain(|gap| gap.position.as_ref().is_none_or(|at| !told.contains(at)));
     past.open = open.into_values().collect();
     Ok(past)
 }

@@ -23,6 +23,8 @@ pub(super) struct Witness {
     pub(super) recorder: Recorder,
     pub(super) via: Via,
     route: Arc<Route>,
+    /// Whether the request asks to end a session.
+    deletes: bool,
     /// Path and query of the request, to resolve a relative `endpoint` against.
     path: String,
 }
@@ -48,6 +50,9 @@ impl Witness {
             event_stream: headers::media_type(fields).as_deref() == Some("text/event-stream"),
         };
         self.recorder.response_head(&self.via, &head);
+        if self.deletes {
+            self.recorder.deleted(&self.via, status);
+        }
     }
 
     pub(super) fn malformed(&self, direction: Direction, what: Malformed) {
@@ -106,6 +111,7 @@ impl Exchange {
             recorder: route.recorder.clone(),
             via,
             route: Arc::clone(route),
+            deletes: stream == StreamKind::Post && *method == Method::DELETE,
             path,
         };
         Self {

@@ -51,7 +51,7 @@ pub enum StartError {
 pub struct Evidence {
     /// The trail of this process; whoever opened it closes it, after [`Gateway::stop`].
     pub trail: Trail,
-    /// The redaction rules of a route, by its id.
+    /// The redaction rules in force on every route.
     pub redactor: Arc<Redactor>,
     /// The key of commitments and token hashes.
     pub key: CommitKey,

@@ -8,13 +8,13 @@
 //! What is forwarded is what came: method, path and query, every end-to-end header field with its
 //! case and its duplicates, the body and its framing. It ends an HTTP/1.1 connection on each side, so
 //! it is not invisible to who counts connections: fields that belong to one connection are its own
-//! ([`headers`]), and interim (1xx) responses of the upstream stay behind.
+//! (`headers.rs`), and interim (1xx) responses of the upstream stay behind.
 //!
 //! # Limits
 //!
 //! Bodies have no limit. A POST body up to `request_hold_bytes_max` is held until its calls are on
 //! record; of a larger one, the last piece is. Heads are bounded by hyper's read buffer (about 400 KiB) and
-//! [`listener::HEADERS_MAX`]. There is no timeout on a stream.
+//! 2000 fields. There is no timeout on a stream.
 
 mod answer;
 mod body;
