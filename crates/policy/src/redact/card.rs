@@ -5,22 +5,98 @@ use std::ops::Range;
 use super::rule::Cards;
 
 /// Card numbers in a text: digits without separators, or in groups of 2 to 7 with one space or dash
-/// between. A run that touches a letter, a further digit group or a decimal point is none.
+/// between. A number that touches a letter, more digits or a decimal point is none.
 pub(crate) fn find(text: &str, cards: Cards, mut found: impl FnMut(Range<usize>)) {
     let bytes = text.as_bytes();
+    // The last groups of digits, each one separator behind the other.
+    let mut groups: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
-    while let Some(start) = bytes
-        .iter()
-        .skip(at)
-        .position(u8::is_ascii_digit)
-        .map(|skip| at.saturating_add(skip))
-    {
-        let run = Run::read(bytes, start);
-        if run.digits.len() >= 13 && !touches_before(bytes, start) && !touches_after(bytes, run.end)
+    while let Some(group) = next_group(bytes, at) {
+        at = group.end;
+        if !groups
+            .last()
+            .is_some_and(|last| follows(bytes, last, &group))
         {
-            run.cards(cards, &mut found);
+            groups.clear();
+        } else if groups.len() >= GROUPS_MAX {
+            groups.remove(0);
         }
-        at = run.end.max(start.saturating_add(1));
+        groups.push(group);
+        if let Some(card) = card_at_end(bytes, &groups, cards) {
+            found(card);
+            groups.clear();
+        }
+    }
+}
+
+/// Most groups a number of 19 digits has.
+const GROUPS_MAX: usize = 9;
+
+fn next_group(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let rest = bytes.get(at..)?;
+    let skip = rest.iter().position(u8::is_ascii_digit)?;
+    let length = rest
+        .get(skip..)?
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let start = at.saturating_add(skip);
+    Some(start..start.saturating_add(length))
+}
+
+/// One space or dash stands between two groups.
+fn follows(bytes: &[u8], last: &Range<usize>, group: &Range<usize>) -> bool {
+    last.end.saturating_add(1) == group.start && matches!(bytes.get(last.end), Some(b' ' | b'-'))
+}
+
+/// The longest card number that ends with the last group.
+fn card_at_end(bytes: &[u8], groups: &[Range<usize>], cards: Cards) -> Option<Range<usize>> {
+    let end = groups.last()?.end;
+    let (mut length, mut longest) = (0_usize, None);
+    for (count, first) in groups.iter().rev().enumerate() {
+        length = length.saturating_add(first.len());
+        let alone = count == 0;
+        if length > 19
+            || (!alone
+                && groups
+                    .iter()
+                    .rev()
+                    .take(count.saturating_add(1))
+                    .any(|group| !(2..=7).contains(&group.len())))
+        {
+            break;
+        }
+        let range = first.start..end;
+        if length >= 13
+            && !touches(bytes, &range)
+            && is_card(&digits(bytes.get(range.clone())?), cards)
+        {
+            longest = Some(range);
+        }
+    }
+    longest
+}
+
+fn digits(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .iter()
+        .filter(|byte| byte.is_ascii_digit())
+        .map(|byte| byte.wrapping_sub(b'0'))
+        .collect()
+}
+
+/// A letter, or more of a decimal number, at either end.
+fn touches(bytes: &[u8], range: &Range<usize>) -> bool {
+    let before = bytes.get(..range.start).unwrap_or_default().iter().rev();
+    let after = bytes.get(range.end..).unwrap_or_default().iter();
+    joins(before) || joins(after)
+}
+
+fn joins<'b>(mut outward: impl Iterator<Item = &'b u8>) -> bool {
+    match outward.next() {
+        Some(b'.' | b',') => outward.next().is_some_and(u8::is_ascii_digit),
+        Some(byte) => byte.is_ascii_alphabetic() || *byte == b'_',
+        None => false,
     }
 }
 
@@ -31,114 +107,8 @@ pub(crate) fn is_card_number(number: &str, cards: Cards) -> bool {
         Some((whole, fraction)) if fraction.bytes().all(|byte| byte == b'0') => whole,
         _ => number,
     };
-    let digits: Vec<u8> = whole
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .map(|byte| byte.wrapping_sub(b'0'))
-        .collect();
+    let digits = digits(whole.as_bytes());
     digits.len() == whole.len() && is_card(&digits, cards)
-}
-
-/// Digits with at most one separator between two of them.
-struct Run {
-    /// Value of each digit and where it stands.
-    digits: Vec<(u8, usize)>,
-    end: usize,
-}
-
-/// Longest run looked at: two card numbers side by side, or a number in a longer one.
-const RUN_DIGITS_MAX: usize = 64;
-
-impl Run {
-    fn read(bytes: &[u8], start: usize) -> Self {
-        let mut run = Self {
-            digits: Vec::new(),
-            end: start,
-        };
-        let mut separator = false;
-        for (at, byte) in bytes.iter().enumerate().skip(start) {
-            if byte.is_ascii_digit() {
-                if run.digits.len() < RUN_DIGITS_MAX {
-                    run.digits.push((byte.wrapping_sub(b'0'), at));
-                } else {
-                    run.digits.clear();
-                    run.digits.push((0, at));
-                }
-                run.end = at.saturating_add(1);
-                separator = false;
-            } else if matches!(byte, b' ' | b'-') && !separator {
-                separator = true;
-            } else {
-                break;
-            }
-        }
-        run
-    }
-
-    /// The card numbers in the run: spans of whole groups.
-    fn cards(&self, cards: Cards, found: &mut impl FnMut(Range<usize>)) {
-        let mut first = 0;
-        while first < self.digits.len() {
-            let hit = (13..=19)
-                .rev()
-                .find_map(|length| self.card_at(first, length, cards));
-            if let Some((range, next)) = hit {
-                found(range);
-                first = next;
-            } else {
-                first = first.saturating_add(1);
-            }
-        }
-    }
-
-    fn card_at(&self, first: usize, length: usize, cards: Cards) -> Option<(Range<usize>, usize)> {
-        let next = first.checked_add(length)?;
-        let digits = self.digits.get(first..next)?;
-        let (_, start) = *digits.first()?;
-        let (_, last) = *digits.last()?;
-        let end = last.saturating_add(1);
-        let joined_before = first
-            .checked_sub(1)
-            .and_then(|at| self.digits.get(at))
-            .is_some_and(|(_, at)| at.saturating_add(1) == start);
-        let joined_after = self.digits.get(next).is_some_and(|(_, at)| *at == end);
-        let values: Vec<u8> = digits.iter().map(|(value, _)| *value).collect();
-        (!joined_before && !joined_after && grouped(digits) && is_card(&values, cards))
-            .then_some((start..end, next))
-    }
-}
-
-/// No group of one digit, none of more than 7 unless there is one group only.
-fn grouped(digits: &[(u8, usize)]) -> bool {
-    let mut groups = vec![1_usize];
-    for (before, after) in digits.iter().zip(digits.iter().skip(1)) {
-        if before.1.saturating_add(1) == after.1 {
-            if let Some(last) = groups.last_mut() {
-                *last = last.saturating_add(1);
-            }
-        } else {
-            groups.push(1);
-        }
-    }
-    groups.len() == 1 || groups.iter().all(|length| (2..=7).contains(length))
-}
-
-fn touches_before(bytes: &[u8], start: usize) -> bool {
-    let mut before = bytes.get(..start).unwrap_or_default().iter().rev();
-    match before.next() {
-        Some(b'.' | b',') => before.next().is_some_and(u8::is_ascii_digit),
-        Some(byte) => byte.is_ascii_alphabetic() || *byte == b'_',
-        None => false,
-    }
-}
-
-fn touches_after(bytes: &[u8], end: usize) -> bool {
-    let mut after = bytes.get(end..).unwrap_or_default().iter();
-    match after.next() {
-        Some(b'.' | b',') => after.next().is_some_and(u8::is_ascii_digit),
-        Some(byte) => byte.is_ascii_alphabetic() || *byte == b'_',
-        None => false,
-    }
 }
 
 fn is_card(digits: &[u8], cards: Cards) -> bool {
@@ -215,6 +185,10 @@ mod tests {
             ["4111111111111111", "5555555555554444"]
         );
         assert_eq!(
+            cards_in(&"4111 1111 1111 1111 ".repeat(20), Cards::Issuers).len(),
+            20
+        );
+        assert_eq!(
             cards_in("exp 12 4111111111111111 12", Cards::Issuers),
             ["4111111111111111"]
         );
@@ -230,6 +204,7 @@ mod tests {
             "0.4111111111111111",
             "41111111111111114111111111111111",
             "4-1-1-1-1-1-1-1-1-1-1-1-1-1-1-1",
+            "4111  1111 1111 1111",
             "0000000000000000",
         ] {
             assert!(cards_in(text, Cards::Issuers).is_empty(), "{text}");
@@ -267,5 +242,6 @@ mod tests {
     #[test]
     fn long_digit_runs_cost_linear_time() {
         assert!(cards_in(&"4".repeat(1 << 20), Cards::Any).is_empty());
+        assert!(cards_in(&"4 ".repeat(1 << 20), Cards::Any).is_empty());
     }
 }

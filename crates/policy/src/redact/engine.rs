@@ -59,12 +59,16 @@ pub(crate) const LIMIT: usize = usize::MAX;
 /// The rule that cuts a value found secret elsewhere in the same call.
 pub(crate) const ECHO: usize = usize::MAX - 1;
 
+/// Shortest text that any format matches.
+const FORMAT_BYTES_MIN: usize = 8;
+
 /// Ids of the rules above; no rule of a file may take them.
 pub(crate) const RESERVED: &[&str] = &["limit", "echo"];
 
-/// How JSON objects and arrays start in base64: `{"`, `{ `, `{\n`, `{\t`, `[{`, `["`, `[ `, `[\n`.
+/// How JSON objects and arrays start in base64: `{"`, `{` and a blank, `[{`, `["`, `[[`, `[` and a blank.
 pub(crate) const BASE64_STARTS: &[&str] = &[
-    "eyJ", "eyA", "ewo", "ewk", "ew0", "W3s", "WyJ", "WyA", "Wwo", "W1s",
+    "eyJ", "eyA", "ewo", "ewk", "ew0", "W3s", "W3t", "WyJ", "WyA", "Wwo", "Wwk", "Ww0", "W1s",
+    "W1t",
 ];
 
 impl Engine {
@@ -217,7 +221,10 @@ impl Engine {
         scope: &Scope,
         add: &mut impl FnMut(Range<usize>, usize),
     ) -> bool {
-        let Some(literals) = &self.literals else {
+        // One look whether there is anything, before a slower one at what.
+        let wanted =
+            |literals: &&AhoCorasick| text.len() >= FORMAT_BYTES_MIN && literals.is_match(text);
+        let Some(literals) = self.literals.as_ref().filter(wanted) else {
             return false;
         };
         let mut base64 = false;
@@ -253,6 +260,9 @@ impl Engine {
     /// Sorts cuts and joins those that overlap under the first of their rules; one by a rule with
     /// `action = "replace"` takes the whole text.
     fn settle(&self, text: &str, mut cuts: Vec<Cut>) -> Vec<Cut> {
+        if cuts.is_empty() {
+            return cuts;
+        }
         cuts.retain(|cut| {
             !cut.range.is_empty()
                 && !text

@@ -13,24 +13,31 @@ use super::rule::Entropy;
 pub(crate) fn find(text: &str, entropy: Entropy, mut found: impl FnMut(Range<usize>)) {
     let bytes = text.as_bytes();
     let mut start = 0;
-    for (at, byte) in bytes.iter().chain(std::iter::once(&b' ')).enumerate() {
-        if is_token(*byte) {
+    while let Some(rest) = bytes
+        .get(start..)
+        .filter(|rest| rest.len() >= entropy.length_min)
+    {
+        // Where a token long enough would reach to; most do not.
+        let reach = rest.get(..entropy.length_min).unwrap_or_default();
+        if let Some(stop) = reach.iter().rposition(|byte| !is_token(*byte)) {
+            start = start.saturating_add(stop).saturating_add(1);
             continue;
         }
-        if at.saturating_sub(start) >= entropy.length_min
-            && let Some(token) = bytes.get(start..at)
-            && is_random(token, entropy)
+        let length = rest.iter().take_while(|byte| is_token(**byte)).count();
+        let end = start.saturating_add(length);
+        if rest
+            .get(..length)
+            .is_some_and(|token| is_random(token, entropy))
         {
-            let padding = bytes
-                .get(at..)
-                .unwrap_or_default()
+            let padding = rest
                 .iter()
-                .take_while(|byte| **byte == b'=')
+                .skip(length)
                 .take(2)
+                .take_while(|byte| **byte == b'=')
                 .count();
-            found(start..at.saturating_add(padding));
+            found(start..end.saturating_add(padding));
         }
-        start = at.saturating_add(1);
+        start = end.saturating_add(1);
     }
 }
 

@@ -147,7 +147,7 @@ pub(crate) const FORMATS: &[Format] = &[
         &["://"],
         r#"(?xi) \b (?: postgres (?:ql)? | mysql | mariadb | mongodb | rediss? | amqps? | mssql | sqlserver | oracle
             | clickhouse | couchbase | nats | ldaps? | s?ftp | smtps? ) (?: \+ [a-z0-9]+ )? ://
-            [^\s/?\#:@"'<>]{0,256} : (?P<secret> [^\s"'<>]{1,1024} ) @ [^\s"'@/] "#,
+            [^\x00-\x20/?\#:@"'<>]* : (?P<secret> [^\x00-\x20"'<>]+ ) @ [^\x00-\x20"'@/] "#,
         is_database_password,
     ),
     format("crates-io-token", &["cio"], r"(?-u:\bcio[A-Za-z0-9]{32}\b)"),
@@ -344,8 +344,7 @@ pub(crate) const FORMATS: &[Format] = &[
     checked(
         "url-password",
         &["://"],
-        r#"(?x) [A-Za-z][A-Za-z0-9+.-]{0,31} ://
-            [^\s/?\#:@"'<>]{0,256} : (?P<secret> [^\s/?\#"']{1,1024} ) @ [^\s/?\#"'@] "#,
+        r#"://[^\x00-\x20/?#:@"'<>]*:(?P<secret>[^\x00-\x20/?#"']+)@[^\x00-\x20/?#"'@]"#,
         is_no_placeholder,
     ),
     format(

@@ -173,36 +173,35 @@ impl<'t> Cursor<'t> {
 
 /// RFC 8259 section 6.
 fn is_number(word: &[u8]) -> bool {
-    let digits = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count()
-    };
-    let after = |bytes: &'_ [u8], count: usize| bytes.get(count..).unwrap_or_default().to_vec();
-    // Most numbers are short integers.
     let word = word.strip_prefix(b"-").unwrap_or(word);
-    let whole = digits(word);
+    let (whole, rest) = split_digits(word);
     if whole == 0 || (whole > 1 && word.first() == Some(&b'0')) {
         return false;
     }
-    if whole == word.len() {
-        return true;
-    }
-    let mut rest = after(word, whole);
-    if rest.first() == Some(&b'.') {
-        let fraction = digits(rest.get(1..).unwrap_or_default());
-        if fraction == 0 {
-            return false;
+    let rest = match rest.strip_prefix(b".").map(split_digits) {
+        Some((0, _)) => return false,
+        Some((_, rest)) => rest,
+        None => rest,
+    };
+    match rest.split_first() {
+        None => true,
+        Some((b'e' | b'E', exponent)) => {
+            let signed = exponent
+                .strip_prefix(b"+")
+                .or_else(|| exponent.strip_prefix(b"-"));
+            matches!(split_digits(signed.unwrap_or(exponent)), (1.., []))
         }
-        rest = after(&rest, fraction.saturating_add(1));
+        Some(_) => false,
     }
-    if matches!(rest.first(), Some(b'e' | b'E')) {
-        let signed = usize::from(matches!(rest.get(1), Some(b'+' | b'-'))).saturating_add(1);
-        let exponent = digits(rest.get(signed..).unwrap_or_default());
-        return exponent > 0 && signed.saturating_add(exponent) == rest.len();
-    }
-    rest.is_empty()
+}
+
+/// Number of leading digits, and what follows them.
+fn split_digits(bytes: &[u8]) -> (usize, &[u8]) {
+    let count = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    (count, bytes.get(count..).unwrap_or_default())
 }
 
 fn hex4(bytes: &[u8]) -> Option<u32> {

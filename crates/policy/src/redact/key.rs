@@ -46,19 +46,18 @@ impl KeyName {
 /// and `api.key` all end in `apikey`.
 pub(crate) fn fold(key: &str, out: &mut Vec<u8>) {
     out.clear();
-    out.extend(
-        key.bytes()
-            .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '))
-            .map(|byte| byte.to_ascii_lowercase()),
-    );
+    let letters = key
+        .bytes()
+        .filter(|byte| !matches!(byte, b'_' | b'-' | b'.' | b' '));
+    out.extend(letters.map(|byte| byte.to_ascii_lowercase()));
 }
 
-/// Every key name of a rule set, by the way it matches.
+/// Every key name of a rule set. Most keys are no secret's, so that is what is found out first: by the
+/// last three bytes, in one look-up.
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
-    exact: HashMap<Vec<u8>, Vec<usize>>,
-    /// By the last byte of the stem.
-    suffix: HashMap<u8, Vec<(KeyName, usize)>>,
+    /// Names that are not open at the right, by [`tail`].
+    by_tail: HashMap<u32, Vec<(KeyName, usize)>>,
     /// Everything else.
     other: Vec<(KeyName, usize)>,
     /// Exceptions of each rule, by the rule's place.
@@ -83,28 +82,32 @@ impl KeyIndex {
     }
 
     fn add(&mut self, name: &KeyName, place: usize) {
-        match (name.open_left, name.open_right, name.stem.last()) {
-            (false, false, _) => self.exact.entry(name.stem.clone()).or_default().push(place),
-            (true, false, Some(last)) => self
-                .suffix
-                .entry(*last)
+        // A short stem that is open at the left has many tails.
+        if name.open_right || (name.open_left && name.stem.len() < 3) {
+            self.other.push((name.clone(), place));
+        } else {
+            self.by_tail
+                .entry(tail(&name.stem))
                 .or_default()
-                .push((name.clone(), place)),
-            _ => self.other.push((name.clone(), place)),
+                .push((name.clone(), place));
         }
     }
 
     /// The first rule in force for a folded key.
     pub(crate) fn find(&self, folded: &[u8], scope: &Scope) -> Option<usize> {
-        let last = folded.last()?;
-        let exact = self.exact.get(folded).into_iter().flatten().copied();
-        let suffix = self.suffix.get(last).into_iter().flatten();
-        let open = suffix
-            .chain(&self.other)
+        if folded.is_empty() {
+            return None;
+        }
+        let names = self
+            .by_tail
+            .get(&tail(folded))
+            .into_iter()
+            .flatten()
+            .chain(&self.other);
+        let matching = names
             .filter(|(name, _)| name.matches(folded))
             .map(|(_, place)| *place);
-        exact
-            .chain(open)
+        matching
             .filter(|place| scope.holds(*place) && !self.is_except(*place, folded))
             .min()
     }
@@ -114,6 +117,15 @@ impl KeyIndex {
             .get(&place)
             .is_some_and(|names| names.iter().any(|name| name.matches(folded)))
     }
+}
+
+/// The last three bytes, or as many as there are.
+fn tail(folded: &[u8]) -> u32 {
+    folded
+        .iter()
+        .rev()
+        .take(3)
+        .fold(0, |tail, byte| (tail << 8) | u32::from(*byte))
 }
 
 #[cfg(test)]

@@ -12,6 +12,9 @@ pub const DEPTH_MAX: usize = 128;
 /// rule `limit`. Each level doubles the backslashes, so honest inputs have one or two.
 pub const NESTED_MAX: usize = 8;
 
+/// Most levels of JSON in base64 that are looked into, each [`DEPTH_MAX`] deep at most: bounds the stack.
+pub const ENCODED_MAX: usize = 2;
+
 /// Longest base64 text that is decoded to look for JSON inside, in bytes.
 pub const BASE64_BYTES_MAX: usize = 256 * 1024;
 

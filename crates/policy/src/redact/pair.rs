@@ -6,6 +6,9 @@
 //! line, or to the quote that opened before the key.
 
 use std::ops::Range;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use super::engine::Engine;
 use super::json::Cursor;
@@ -31,15 +34,23 @@ pub(crate) fn find(
             found(range, place);
         }
     }
+    // Each of the three kinds goes on behind what it found, so that no byte is read twice for one.
+    let mut done = 0;
     for at in memchr::memchr_iter(b'%', bytes) {
-        if matches!(bytes.get(at..at.saturating_add(3)), Some(b"%3D" | b"%3d"))
+        if at >= done
+            && matches!(bytes.get(at..at.saturating_add(3)), Some(b"%3D" | b"%3d"))
             && let Some((range, place)) = pair_at(text, at, 3, engine, scope, folded)
         {
+            done = range.end;
             found(range, place);
         }
     }
-    for at in memchr::memmem::find_iter(bytes, b"--") {
-        if let Some((range, place)) = flag_at(text, at, engine, scope, folded) {
+    let mut done = 0;
+    for at in DASHES.find_iter(bytes) {
+        if at >= done
+            && let Some((range, place)) = flag_at(text, at, engine, scope, folded)
+        {
+            done = range.end;
             found(range, place);
         }
     }
@@ -275,6 +286,9 @@ fn flag_at(
     let range = quoted_at(bytes, value).unwrap_or_else(|| value..word_end(bytes, value));
     is_value(text.get(range.clone())?).then_some((range, place))
 }
+
+/// What a long flag starts with.
+static DASHES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"--"));
 
 /// Longest name looked at, in bytes; of a longer one the end.
 const NAME_BYTES_MAX: usize = 64;

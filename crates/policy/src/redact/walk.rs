@@ -14,7 +14,7 @@ use super::engine::{BASE64_STARTS, Cut, ECHO, Engine, LIMIT, Scan};
 use super::hits::Hits;
 use super::json::{Broken, Cursor, Plain, spell};
 use super::key::fold;
-use super::limit::{BASE64_BYTES_MAX, DEPTH_MAX, NESTED_MAX};
+use super::limit::{BASE64_BYTES_MAX, DEPTH_MAX, ENCODED_MAX, NESTED_MAX};
 use super::pointer::Path;
 use super::scope::Scope;
 
@@ -42,6 +42,8 @@ pub(crate) struct Walk<'a, 'k> {
     path: Path,
     /// Levels of JSON in strings.
     nested: usize,
+    /// Levels of JSON in base64.
+    encoded: usize,
     folded: Vec<u8>,
     pub(crate) hits: Hits<'k>,
     pub(crate) echoes: Echoes,
@@ -74,6 +76,7 @@ impl<'a, 'k> Walk<'a, 'k> {
             search,
             path: Path::default(),
             nested: 0,
+            encoded: 0,
             folded: Vec::new(),
             hits,
             echoes: Echoes::default(),
@@ -273,7 +276,11 @@ impl<'a, 'k> Walk<'a, 'k> {
     fn string(&mut self, place: &mut Place<'_, '_>) -> Result<(), Broken> {
         let spelled = place.cursor.string()?;
         let plain = Plain::read(place.cursor.slice(&spelled));
-        if looks_like_json(&plain.text) && self.nested_json(place, &plain, &spelled) {
+        // A marker has brackets, and is no JSON.
+        if looks_like_json(&plain.text)
+            && !self.engine.is_marker(&plain.text)
+            && self.nested_json(place, &plain, &spelled)
+        {
             return Ok(());
         }
         for cut in self.scan(&plain.text).cuts {
@@ -335,7 +342,7 @@ impl<'a, 'k> Walk<'a, 'k> {
                 base64: false,
             },
         };
-        if scan.base64 && self.nested < NESTED_MAX {
+        if scan.base64 && self.encoded < ENCODED_MAX {
             for token in base64_tokens(text) {
                 let taken = scan
                     .cuts
@@ -360,7 +367,7 @@ impl<'a, 'k> Walk<'a, 'k> {
     fn rule_in_base64(&mut self, token: &str) -> Option<usize> {
         let json = decode(token)?;
         let mut inner = Walk::new(self.engine, self.scope, Search::Rules, Hits::uncommitted(1));
-        inner.nested = self.nested.saturating_add(1);
+        inner.encoded = self.encoded.saturating_add(1);
         let edits = inner.document(&json, 0);
         match edits {
             Ok(edits) if edits.is_empty() => None,

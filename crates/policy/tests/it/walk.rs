@@ -19,7 +19,7 @@ fn spelling_stays_where_nothing_is_cut() {
         r#"{"n":"{\"a\" : 1.50, \"b\":\"\\u0041\"}"}"#,
         r#"{"lone":"\ud800"}"#,
     ] {
-        check(&redactor, json, json);
+        check(redactor, json, json);
     }
 }
 
@@ -338,5 +338,45 @@ fn head() -> CallHead {
             origin: CorrelationOrigin::Minted,
         },
         chain: None,
+    }
+}
+
+#[test]
+fn the_deepest_input_fits_a_small_stack() {
+    use base64::Engine as _;
+    let deep = |inside: &str| "[".repeat(DEPTH_MAX - 1) + inside + &"]".repeat(DEPTH_MAX - 1);
+    let mut json = deep(r#"{"password":"canary"}"#);
+    for _ in 0..2 {
+        json = deep(&format!(
+            "\"{}\"",
+            base64::engine::general_purpose::STANDARD.encode(&json)
+        ));
+    }
+    let walk = move || redact(builtin(), &json).json().map(str::to_owned);
+    let thread = std::thread::Builder::new()
+        .stack_size(1 << 20)
+        .spawn(walk)
+        .expect("a thread");
+    let out = thread.join().expect("no overflow").expect("redacted");
+    assert!(out.contains("[redacted:key-password]"), "{out}");
+}
+
+#[test]
+fn crafted_repetition_costs_linear_time() {
+    for piece in [
+        "authorization%3D",
+        "--authorization x ",
+        "authorization=",
+        "token=[[[",
+        "token={\\\"",
+        "x://u:p@",
+        "-----BEGIN PRIVATE KEY-----",
+        "<token>",
+        "4111 ",
+        "eyJhIjp7",
+        "{\\\"a\\\":",
+    ] {
+        let json = format!("{{\"t\":\"{}\"}}", piece.repeat((256 << 10) / piece.len()));
+        assert!(redact(builtin(), &json).json().is_some(), "{piece}");
     }
 }
