@@ -138,7 +138,26 @@ fn configurations_are_checked_and_shown() {
     );
     let shown = sandbox.run(["config", "show", "agent.toml"]);
     assert_eq!(shown.code, 0);
-    assert!(shown.stdout.contains("crm"), "{}", shown.stdout);
+    // What is shown is a configuration itself, and says the same.
+    sandbox.write("shown.toml", &shown.stdout);
+    assert_eq!(
+        sandbox.run(["config", "show", "shown.toml"]).stdout,
+        shown.stdout
+    );
+    let origin = sandbox
+        .run(["config", "show", "--origin", "agent.toml"])
+        .stdout;
+    let from = |key: &str| {
+        let line = origin
+            .lines()
+            .find(|line| line.starts_with(&format!("{key} =")))
+            .unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    assert_eq!(
+        (from("upstream").as_str(), from("intent").as_str()),
+        ("file", "default")
+    );
 }
 
 #[test]
