@@ -25,7 +25,10 @@ pub fn read() -> Option<ClockState> {
         return None;
     }
     let error_us_max = u64::try_from(timex.maxerror).ok()?;
-    Some(ClockState { synchronised: timex.status & libc::STA_UNSYNC == 0, error_us_max })
+    Some(ClockState {
+        synchronised: timex.status & libc::STA_UNSYNC == 0,
+        error_us_max,
+    })
 }
 
 /// Asks the kernel; not known on this system.

@@ -22,8 +22,10 @@ const GROUP_RECORDS_MAX: usize = 1024;
 const GROUP_BYTES_GOAL: usize = 1024 * 1024;
 /// Most records that wait in memory for room when the storage fails and `on_full` is not `drop`.
 const BACKLOG_RECORDS_MAX: usize = 4096;
-/// Pause between two tries of a blocked commit.
-const BLOCK_RETRY: Duration = Duration::from_millis(50);
+/// Pause between two tries of the storage while it fails: a try costs encoding and signing.
+const RETRY: Duration = Duration::from_millis(100);
+/// Records of the backlog that are tried at once.
+const BACKLOG_GROUP_RECORDS: usize = 256;
 
 /// Counters of a trail; read by metrics and readiness.
 #[derive(Debug, Default)]
@@ -70,6 +72,8 @@ pub(super) struct Committer {
     loss: Option<Loss>,
     backlog: VecDeque<Item>,
     last_commit: Moment,
+    /// Monotonic time before which failing storage is not tried again, microseconds.
+    retry_at_us: u64,
     stats: Arc<CommitStats>,
     stopping: Arc<AtomicBool>,
 }
@@ -93,6 +97,7 @@ impl Committer {
             loss: None,
             backlog: VecDeque::new(),
             last_commit: crate::clock::now(),
+            retry_at_us: 0,
             stats: Arc::new(stats),
             stopping: Arc::default(),
         }
@@ -120,7 +125,7 @@ impl Committer {
         if let Err(error) = self.parts.spool.maintain() {
             tracing::debug!(%error, "spool upkeep failed");
         }
-        if self.loss.is_some() || !self.backlog.is_empty() {
+        if !self.backlog.is_empty() && self.may_try() {
             self.retry_backlog();
         }
     }
@@ -142,24 +147,30 @@ impl Committer {
 
     fn commit_group(&mut self, mut group: Vec<Pending>) {
         loop {
-            if !self.backlog.is_empty() && !self.retry_backlog() {
-                break;
-            }
-            match self.append(&mut group) {
-                Ok(()) => {
-                    finish(group, Outcome::Durable);
-                    return;
+            if self.may_try() {
+                let caught_up = self.backlog.is_empty() || self.retry_backlog();
+                match caught_up.then(|| self.append(&mut group)) {
+                    Some(Ok(())) => {
+                        finish(group, Outcome::Durable);
+                        return;
+                    }
+                    Some(Err(trouble)) => self.note_trouble(&trouble),
+                    None => {}
                 }
-                Err(trouble) => self.note_trouble(&trouble),
             }
             let block =
                 self.parts.on_full == OnFull::Block && !self.stopping.load(Ordering::SeqCst);
             if !block {
                 break;
             }
-            std::thread::sleep(BLOCK_RETRY);
+            std::thread::sleep(RETRY);
         }
         self.give_up(group);
+    }
+
+    /// Whether the storage is in order, or failed long enough ago.
+    fn may_try(&self) -> bool {
+        self.loss.is_none() || crate::clock::now().mono_us >= self.retry_at_us
     }
 
     /// Encodes, seals and appends one group behind what a finished loss has to say.
@@ -271,6 +282,8 @@ impl Committer {
 
     /// Says once that a gap begins, from the reserve, and marks the trail as failing.
     fn note_trouble(&mut self, trouble: &Trouble) {
+        let retry_us = u64::try_from(RETRY.as_micros()).unwrap_or(u64::MAX);
+        self.retry_at_us = crate::clock::now().mono_us.saturating_add(retry_us);
         if self.loss.is_some() {
             return;
         }
@@ -328,23 +341,27 @@ impl Committer {
 
     /// Tries to append what waits for room; true if nothing waits any more.
     fn retry_backlog(&mut self) -> bool {
-        let items: Vec<Item> = self.backlog.drain(..).collect();
-        let mut group = [Pending { items, done: None }];
-        if self.append(&mut group).is_ok() {
-            return true;
+        while !self.backlog.is_empty() {
+            let some = self.backlog.len().min(BACKLOG_GROUP_RECORDS);
+            let items: Vec<Item> = self.backlog.drain(..some).collect();
+            let mut group = [Pending { items, done: None }];
+            if let Err(trouble) = self.append(&mut group) {
+                self.note_trouble(&trouble);
+                let [pending] = group;
+                for item in pending.items.into_iter().rev() {
+                    self.backlog.push_front(item);
+                }
+                return false;
+            }
         }
-        let [pending] = group;
-        self.backlog.extend(pending.items);
-        false
+        true
     }
 
     /// Seals the last group, closes the spool, makes the remembered head durable.
     pub(super) fn close(mut self, stop: Record) {
-        let items: Vec<Item> = self.backlog.drain(..).collect();
-        let lost = u64::try_from(items.len()).unwrap_or(u64::MAX);
-        let mut group = [Pending { items, done: None }];
-        let waiting = self.loss.is_some() || lost > 0;
-        if waiting && self.append(&mut group).is_err() {
+        if !self.retry_backlog() {
+            let lost = u64::try_from(self.backlog.len()).unwrap_or(u64::MAX);
+            self.stats.entries_lost.fetch_add(lost, Ordering::Relaxed);
             let at = crate::clock::now();
             if let Some(loss) = &mut self.loss {
                 loss.count(at, lost, 0, 0);

@@ -72,7 +72,9 @@ impl Loss {
         if self.calls_refused > 0 {
             gap("refused-calls", 0, self.calls_refused);
         }
-        if self.calls_dropped > 0 || self.entries > 0 {
+        // Said even when nothing was lost: it takes the place of the beginning, which could not know.
+        let harmless = self.calls_refused == 0;
+        if self.calls_dropped > 0 || self.entries > 0 || harmless {
             gap(self.reason, self.entries, self.calls_dropped);
         }
         out

@@ -2,7 +2,7 @@
 //!
 //! Whoever needs durability now commits for everyone who waits (leader and followers share one
 //! fdatasync and one signature); what can wait is committed by a thread of its own within
-//! [`FLUSH_DELAY`]. The lock round the [`committer`] is the ownership of the chain head: it moves only
+//! [`FLUSH_DELAY`]. The lock round the `committer` is the ownership of the chain head: it moves only
 //! after the spool accepted.
 
 mod adopt;
@@ -143,7 +143,10 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Queue {
     pending: VecDeque<Pending>,
+    /// Someone waits for the trail's own thread.
     urgent: bool,
+    /// The trail's own thread sleeps with nothing to do.
+    napping: bool,
     closed: bool,
 }
 
@@ -223,7 +226,7 @@ impl Trail {
     /// Hands over records that nobody waits for. They are on disk within [`FLUSH_DELAY`], unless the
     /// storage fails; that loss is counted and recorded.
     pub fn submit(&self, items: Vec<Item>) {
-        self.push(Pending { items, done: None }, false);
+        self.push(Pending { items, done: None });
     }
 
     /// [`Trail::submit`], unless there is nothing to hand over.
@@ -237,13 +240,10 @@ impl Trail {
     #[must_use]
     pub fn submit_durable(&self, items: Vec<Item>) -> Ticket {
         let (send, done) = oneshot::channel();
-        self.push(
-            Pending {
-                items,
-                done: Some(send),
-            },
-            true,
-        );
+        self.push(Pending {
+            items,
+            done: Some(send),
+        });
         Ticket {
             trail: self.clone(),
             done,
@@ -289,18 +289,19 @@ impl Trail {
         }
     }
 
-    fn push(&self, pending: Pending, urgent: bool) {
+    fn push(&self, pending: Pending) {
         self.inner.count(&pending.items);
-        let full = {
+        let (napping, full) = {
             let mut queue = lock(&self.inner.queue);
-            let was_empty = queue.pending.is_empty();
             queue.pending.push_back(pending);
-            queue.urgent |= urgent;
-            if was_empty && !urgent {
-                self.inner.waker.notify_one();
-            }
-            queue.pending.len() >= QUEUE_RECORDS_MAX
+            (
+                std::mem::take(&mut queue.napping),
+                queue.pending.len() >= QUEUE_RECORDS_MAX,
+            )
         };
+        if napping {
+            self.inner.waker.notify_one();
+        }
         if full {
             self.commit_queue();
         }
@@ -315,9 +316,9 @@ impl Trail {
 // === impl Inner ===
 
 impl Inner {
+    /// Someone waits and has no thread to commit with.
     fn wake(&self) {
-        // The lock orders this wake-up behind the thread's decision to sleep.
-        drop(lock(&self.queue));
+        lock(&self.queue).urgent = true;
         self.waker.notify_one();
     }
 
@@ -365,30 +366,30 @@ impl Inner {
         }
     }
 
-    /// Sleeps until something is urgent, something waited [`FLUSH_DELAY`], or housekeeping is due.
+    /// Sleeps until someone waits without a thread of his own, something waited [`FLUSH_DELAY`], or
+    /// housekeeping is due. True when the trail closes.
     fn sleep_until_due(&self) -> bool {
+        let nap = self.heartbeat.min(Duration::from_secs(1));
+        let idle = |queue: &mut Queue| !queue.closed && !queue.urgent && queue.pending.is_empty();
+        let calm = |queue: &mut Queue| !queue.closed && !queue.urgent;
         let mut queue = lock(&self.queue);
-        loop {
-            if queue.closed || queue.urgent {
-                return queue.closed;
-            }
-            if !queue.pending.is_empty() {
-                let (after, _) = self
-                    .waker
-                    .wait_timeout(queue, FLUSH_DELAY)
-                    .unwrap_or_else(PoisonError::into_inner);
-                return after.closed;
-            }
-            let nap = self.heartbeat.min(Duration::from_secs(1));
-            let (after, timeout) = self
-                .waker
-                .wait_timeout(queue, nap)
-                .unwrap_or_else(PoisonError::into_inner);
-            queue = after;
-            if timeout.timed_out() {
-                return queue.closed;
-            }
-        }
+        queue.napping = queue.pending.is_empty();
+        let (mut queue, _) = self
+            .waker
+            .wait_timeout_while(queue, nap, idle)
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.napping = false;
+        // Whoever commits meanwhile takes along what waits here; then there is nothing left to do.
+        let delay = if queue.pending.is_empty() {
+            Duration::ZERO
+        } else {
+            FLUSH_DELAY
+        };
+        let (queue, _) = self
+            .waker
+            .wait_timeout_while(queue, delay, calm)
+            .unwrap_or_else(PoisonError::into_inner);
+        queue.closed
     }
 
     fn heartbeat(&self, committer: &Committer) -> Item {

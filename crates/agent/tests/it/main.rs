@@ -1,4 +1,6 @@
 //! Behaviour of the edge.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod gateway;
 mod trail;

@@ -6,8 +6,8 @@ use affiant_agent::keys::{HeadFile, KeyRing, load_trust};
 use affiant_agent::state::DataDir;
 use affiant_agent::trail::{Item, OnFull, Outcome, Trail, TrailOptions, adopt_orphans};
 use affiant_entry::call::{
-    Agent, Call, CallHead, Correlation, CorrelationOrigin, Ending, Input, Reason, Server, Session, SessionOrigin,
-    Status, StatusCode, Tool, Transport,
+    Agent, Call, CallHead, Correlation, CorrelationOrigin, Ending, Input, Reason, Server, Session,
+    SessionOrigin, Status, StatusCode, Tool, Transport,
 };
 use affiant_entry::chain::{ChainReport, ChainVerifier, RememberedHead, Tail, Verdict};
 use affiant_entry::{Body, CallId, Decoded, Fact, Moment, Record};
@@ -22,7 +22,11 @@ fn options(dir: &Path) -> TrailOptions {
 fn call() -> Call {
     Call {
         head: CallHead {
-            session: Session { id: "s1".to_owned(), origin: SessionOrigin::StdioProcess, turn: None },
+            session: Session {
+                id: "s1".to_owned(),
+                origin: SessionOrigin::StdioProcess,
+                turn: None,
+            },
             agent: Agent {
                 role: Fact::absent("not configured"),
                 user: Fact::Known("ada".to_owned()),
@@ -58,7 +62,11 @@ fn call() -> Call {
 
 fn begin(n: u128) -> Item {
     let body = Body::CallBegin(Box::new(call()));
-    Item::from(Record { at: Moment::default(), call: Some(CallId::from_parts(0, n)), body })
+    Item::from(Record {
+        at: Moment::default(),
+        call: Some(CallId::from_parts(0, n)),
+        body,
+    })
 }
 
 fn end(n: u128) -> Item {
@@ -69,21 +77,33 @@ fn end(n: u128) -> Item {
         task: None,
     };
     let body = Body::CallEnd(Box::new(call()), Box::new(ending));
-    Item::from(Record { at: Moment::default(), call: Some(CallId::from_parts(0, n)), body })
+    Item::from(Record {
+        at: Moment::default(),
+        call: Some(CallId::from_parts(0, n)),
+        body,
+    })
 }
 
 /// Kinds of all entries, and what a verifier says of the chain.
 fn judge(dir: &Path, spool: &str) -> (Vec<String>, ChainReport) {
     let data = DataDir::new(dir);
     let trust = load_trust(&data, None).unwrap().unwrap();
-    let head = HeadFile::read(&data.head(spool)).unwrap().map(|note| RememberedHead::parse(&note).unwrap());
+    let head = HeadFile::read(&data.head(spool))
+        .unwrap()
+        .map(|note| RememberedHead::parse(&note).unwrap());
     let mut verifier = ChainVerifier::new(trust, head);
     let mut kinds = Vec::new();
     let mut reader = Reader::open(data.spool(spool)).unwrap();
     while let Some(item) = reader.next_item().unwrap() {
         match item {
             Read::Frame(frame) => {
-                kinds.push(Decoded::parse(&frame.payload).unwrap().header().kind.to_string());
+                kinds.push(
+                    Decoded::parse(&frame.payload)
+                        .unwrap()
+                        .header()
+                        .kind
+                        .to_string(),
+                );
                 verifier.push(&frame.payload);
             }
             Read::Damage(damage) => verifier.damage(&damage.to_string()),
@@ -110,7 +130,10 @@ fn an_orderly_life_verifies() {
     let dir = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let trail = Trail::open(&options(dir.path())).unwrap();
-        assert_eq!(trail.submit_durable(vec![begin(1)]).wait(), Outcome::Durable);
+        assert_eq!(
+            trail.submit_durable(vec![begin(1)]).wait(),
+            Outcome::Durable
+        );
         trail.submit(vec![end(1)]);
         trail.close("child-exit", None, Some(0));
         trail.close("child-exit", None, Some(0));
@@ -130,7 +153,10 @@ fn a_crash_image_is_recovered_with_one_end_per_open_call() {
     let image = tempfile::tempdir().unwrap();
     let trail = Trail::open(&options(dir.path())).unwrap();
     for n in 0..100 {
-        assert_eq!(trail.submit_durable(vec![begin(n)]).wait(), Outcome::Durable);
+        assert_eq!(
+            trail.submit_durable(vec![begin(n)]).wait(),
+            Outcome::Durable
+        );
         if n % 3 == 0 {
             trail.submit(vec![end(n)]);
         }
@@ -151,7 +177,10 @@ fn an_orphan_is_adopted_and_a_live_spool_is_not() {
     let dir = tempfile::tempdir().unwrap();
     let image = tempfile::tempdir().unwrap();
     let trail = Trail::open(&options(dir.path())).unwrap();
-    assert_eq!(trail.submit_durable(vec![begin(7)]).wait(), Outcome::Durable);
+    assert_eq!(
+        trail.submit_durable(vec![begin(7)]).wait(),
+        Outcome::Durable
+    );
     assert_eq!(adopt_orphans(&DataDir::new(dir.path())).unwrap(), []);
     copy(dir.path(), image.path());
     let adopted = adopt_orphans(&DataDir::new(image.path())).unwrap();
@@ -181,7 +210,10 @@ fn a_rotated_key_verifies_with_the_old_and_the_new_key() {
     let data = DataDir::new(dir.path());
     for n in 0..3 {
         let trail = Trail::open(&options(dir.path())).unwrap();
-        assert_eq!(trail.submit_durable(vec![begin(n), end(n)]).wait(), Outcome::Durable);
+        assert_eq!(
+            trail.submit_durable(vec![begin(n), end(n)]).wait(),
+            Outcome::Durable
+        );
         trail.close("shutdown", None, None);
         KeyRing::open(&data, None).unwrap().rotate().unwrap();
     }
@@ -224,7 +256,12 @@ fn full(on_full: OnFull) {
     trail.close("shutdown", None, None);
     let (kinds, report) = judge(dir.path(), "crm");
     assert!(kinds.iter().any(|k| k == "gap"), "no gap is recorded");
-    assert_eq!(kinds.iter().rev().nth(1).map(String::as_str), Some("stop"), "{:?}", kinds.last());
+    assert_eq!(
+        kinds.iter().rev().nth(1).map(String::as_str),
+        Some("stop"),
+        "{:?}",
+        kinds.last()
+    );
     assert!(report.verdict != Verdict::Ok, "a gap is never a pass");
     assert!(report.verdict != Verdict::Untrusted);
 }

@@ -15,7 +15,7 @@ pub(super) fn lines<O>(messages: &[Message<O>], batch: bool) -> Vec<u8> {
             format!(
                 "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{{\"code\":{REFUSED_CODE},\"message\":\"the audit trail cannot \
                  record this call, so it was not forwarded\",\"data\":{{\"reason\":\"refused\"}}}}}}",
-                id.text()
+                String::from_utf8_lossy(id.raw())
             )
         })
         .collect();

@@ -265,7 +265,10 @@ fn a_call_the_trail_cannot_take_is_answered_and_not_forwarded() {
         answered += 1;
         assert!(answered < 500, "the spool never fills");
     };
-    assert_eq!((&refused["id"], &refused["error"]["code"]), (&"a".into(), &(-31002).into()));
+    assert_eq!(
+        (&refused["id"], &refused["error"]["code"]),
+        (&"a".into(), &(-31002).into())
+    );
     drop(world);
     assert_eq!(server.join().unwrap(), answered);
 }
