@@ -36,9 +36,19 @@ pub(super) enum Effect {
         missing: Vec<Field>,
     },
     Stop,
-    Gap(Fault),
+    /// A gap that lasts; the entry that ends it names the same `since`.
+    GapBegins {
+        fault: Fault,
+        since: String,
+    },
+    Gap {
+        fault: Fault,
+        since: Option<String>,
+    },
     /// A gap in which nothing was lost.
-    HarmlessGap,
+    HarmlessGap {
+        since: Option<String>,
+    },
     Anomaly,
     Other,
 }

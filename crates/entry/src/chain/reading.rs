@@ -112,19 +112,26 @@ fn outcome_unknown(end: &Decoded) -> bool {
 
 fn gap(entry: &Decoded) -> Effect {
     let body = entry.pointer("/gap").unwrap_or_default();
-    let reason = body
-        .get("reason")
-        .and_then(|r| r.as_str())
-        .unwrap_or("no reason given");
-    let entries_lost = body.get("entries_lost").and_then(serde_json::Value::as_u64);
-    // Calls that were refused never happened: said, but no loss.
-    if reason == "refused-calls" && entries_lost == Some(0) {
-        return Effect::HarmlessGap;
+    let text = |name: &str| body.get(name).and_then(|value| value.as_str());
+    let number = |name: &str| body.get(name).and_then(serde_json::Value::as_u64);
+    let reason = text("reason").unwrap_or("no reason given");
+    let since = text("since").map(|since| clip(since, 40));
+    let entries_lost = number("entries_lost");
+    // Calls that were refused never happened: said, but no loss. Nor is a gap that ended before
+    // anything was lost.
+    let refused = reason == "refused-calls" || number("calls") == Some(0);
+    if refused && entries_lost == Some(0) {
+        return Effect::HarmlessGap { since };
     }
-    Effect::Gap(Fault::Gap {
+    let begins = entries_lost.is_none() && text("until").is_none();
+    let fault = Fault::Gap {
         reason: clip(reason, 80),
         entries_lost,
-    })
+    };
+    match since {
+        Some(since) if begins => Effect::GapBegins { fault, since },
+        since => Effect::Gap { fault, since },
+    }
 }
 
 /// An error with its causes, in one line.

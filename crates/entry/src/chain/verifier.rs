@@ -61,6 +61,8 @@ pub struct ChainVerifier {
     head_seen: Option<bool>,
     calls: Calls,
     gap_seen: bool,
+    /// A gap whose end has not been read: where it began, what was said, its `since`.
+    gap_open: Option<(Place, Fault, String)>,
     /// Number of the last sealed boot, of the last one with a `stop`, and whether the last one has
     /// done more than recover.
     sealed_life: u64,
@@ -113,6 +115,7 @@ impl ChainVerifier {
             head_seen: None,
             calls: Calls::default(),
             gap_seen: false,
+            gap_open: None,
             sealed_life: 0,
             stopped_life: 0,
             beyond_recovery: false,
@@ -168,6 +171,7 @@ impl ChainVerifier {
             self.counts.torn_bytes = bytes;
         }
         self.judge_open_calls();
+        self.judge_open_gap();
         let keys = self.judge_keys();
         if self.counts.seals == 0 && self.expected.is_none() {
             self.find(Place::Chain, Fault::Nothing);
@@ -607,10 +611,20 @@ impl ChainVerifier {
                 self.beyond_recovery = true;
                 self.stopped_life = life;
             }
-            Effect::HarmlessGap => bump(&mut self.counts.gaps),
-            Effect::Gap(fault) => {
+            Effect::GapBegins { fault, since } => {
                 bump(&mut self.counts.gaps);
                 self.gap_seen = true;
+                self.judge_open_gap();
+                self.gap_open = Some((place, fault, since));
+            }
+            Effect::HarmlessGap { since } => {
+                bump(&mut self.counts.gaps);
+                self.end_gap(since.as_deref());
+            }
+            Effect::Gap { fault, since } => {
+                bump(&mut self.counts.gaps);
+                self.gap_seen = true;
+                self.end_gap(since.as_deref());
                 if let Fault::Gap {
                     entries_lost: Some(lost),
                     ..
@@ -625,6 +639,19 @@ impl ChainVerifier {
                 bump(&mut self.counts.anomalies);
             }
             Effect::Other => self.beyond_recovery = true,
+        }
+    }
+
+    /// What the end of a gap says takes the place of what its beginning could not know.
+    fn end_gap(&mut self, since: Option<&str>) {
+        self.gap_open
+            .take_if(|(_, _, begun)| Some(begun.as_str()) == since);
+    }
+
+    /// A gap that never ended: how much was lost in it stays unknown.
+    fn judge_open_gap(&mut self) {
+        if let Some((place, fault, _)) = self.gap_open.take() {
+            self.find(place, fault);
         }
     }
 

@@ -214,6 +214,46 @@ fn refused_calls_are_no_loss_but_lost_entries_are() {
     assert_eq!((report.counts.gaps, report.counts.entries_lost), (2, 7));
 }
 
+const SINCE: &str = "2026-11-22T06:54:01.000000Z";
+
+/// A chain in which a gap has begun.
+fn in_a_gap() -> World {
+    const WHY: &str = "the gap has only begun";
+    let mut world = World::new();
+    world.boot("start", None);
+    let unknown = [Fact::absent(WHY), Fact::absent(WHY)];
+    let begins = world.gap_since("disk-full", SINCE, unknown, Fact::absent(WHY));
+    world.group(vec![begins]);
+    world
+}
+
+/// A gap is declared when it begins, from the reserve; what it cost is known at its end.
+#[test]
+fn the_end_of_a_gap_says_what_its_beginning_could_not() {
+    let ended = |reason, since, [lost, calls]: [u64; 2]| {
+        let mut world = in_a_gap();
+        let until = Fact::Known("2026-11-22T06:54:02.000000Z".to_owned());
+        let ends = world.gap_since(
+            reason,
+            since,
+            [Fact::Known(lost), Fact::Known(calls)],
+            until,
+        );
+        world.group(vec![ends]);
+        world.judge()
+    };
+    let incomplete = (Verdict::Incomplete, vec!["gap"]);
+    let report = in_a_gap().judge();
+    assert_eq!((report.verdict, codes(&report)), incomplete, "it lasts");
+    assert_ok(&ended("disk-full", SINCE, [0, 0]));
+    assert_ok(&ended("refused-calls", SINCE, [0, 3]));
+    let report = ended("disk-full", SINCE, [2, 1]);
+    assert_eq!((report.verdict, codes(&report)), incomplete, "said once");
+    assert_eq!(report.counts.entries_lost, 2);
+    let report = ended("disk-full", "2026-11-22T07:00:00.000000Z", [0, 0]);
+    assert_eq!((report.verdict, codes(&report)), incomplete, "another gap");
+}
+
 #[test]
 fn a_released_beginning_is_incomplete_where_that_is_allowed() {
     let mut world = World::lived();

@@ -299,6 +299,23 @@ impl World {
         }))
     }
 
+    pub(crate) fn gap_since(
+        &mut self,
+        reason: &'static str,
+        since: &str,
+        [entries_lost, calls]: [Fact<u64>; 2],
+        until: Fact<String>,
+    ) -> Record {
+        self.record(Body::Gap(Gap {
+            reason: reason.into(),
+            entries_lost,
+            calls,
+            since: Fact::Known(since.to_owned()),
+            until,
+            position: None,
+        }))
+    }
+
     pub(crate) fn anomaly(&mut self) -> Record {
         self.record(Body::Anomaly(Anomaly {
             code: "duplicate-key".into(),
