@@ -89,6 +89,7 @@ impl KeyRing {
                 wanted: wanted.to_string(),
             });
         }
+        write_verifier(dir, &signer)?;
         let commit = open_commit_key(dir)?;
         Ok(Self {
             dir: dir.clone(),
@@ -207,11 +208,18 @@ fn write_signer(dir: &DataDir, signer: &SignerKey) -> std::io::Result<()> {
     let mut secret = signer.to_secret_text();
     secret.push('\n');
     write_whole(&dir.keys().join("source.key"), &secret, 0o600)?;
-    write_whole(
-        &dir.keys().join("source.vkey"),
-        &format!("{}\n", signer.verifier_key()),
-        0o644,
-    )
+    write_verifier(dir, signer)
+}
+
+/// Writes the verifier key beside its signer key, unless it stands there: a process may have died
+/// between the two.
+fn write_verifier(dir: &DataDir, signer: &SignerKey) -> std::io::Result<()> {
+    let path = dir.keys().join("source.vkey");
+    let text = format!("{}\n", signer.verifier_key());
+    if read_optional(&path)?.as_ref() == Some(&text) {
+        return Ok(());
+    }
+    write_whole(&path, &text, 0o644)
 }
 
 fn open_commit_key(dir: &DataDir) -> Result<CommitKey, KeyRingError> {

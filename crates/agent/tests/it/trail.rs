@@ -265,3 +265,15 @@ fn full(on_full: OnFull) {
     assert!(report.verdict != Verdict::Ok, "a gap is never a pass");
     assert!(report.verdict != Verdict::Untrusted);
 }
+
+#[test]
+fn a_verifier_key_lost_in_a_crash_comes_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = DataDir::new(dir.path());
+    KeyRing::open(&data, None).unwrap();
+    let path = data.keys().join("source.vkey");
+    let before = fs_err::read_to_string(&path).unwrap();
+    fs_err::remove_file(&path).unwrap();
+    KeyRing::open(&data, None).unwrap();
+    assert_eq!(fs_err::read_to_string(&path).unwrap(), before);
+}
