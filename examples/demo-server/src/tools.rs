@@ -55,6 +55,7 @@ pub(crate) fn list() -> Vec<Tool> {
             &["username"],
             json!({
                 "username": text,
+                "note": text,
                 "password": {"type": "string", "format": "password"},
                 "api_key": {"type": "string", "format": "password"}
             }),

@@ -1,7 +1,10 @@
 //! The ways in: standard streams, any pair of streams, HTTP.
 
 use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http_body_util::combinators::BoxBody;
@@ -13,8 +16,9 @@ use hyper_util::rt::TokioIo;
 use rmcp::service::{ServerInitializeError, serve_server};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::server::Crm;
@@ -23,6 +27,9 @@ use crate::server::Crm;
 const PATH: &str = "/mcp";
 /// Pause after a failed accept, so that a full descriptor table does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Time that running calls have after the client left.
+const GRACE: Duration = Duration::from_millis(500);
 
 type McpService = StreamableHttpService<Crm, LocalSessionManager>;
 
@@ -57,6 +64,7 @@ pub async fn serve_stdio() -> Result<(), ServeError> {
 }
 
 /// Serves one client on a pair of streams, one JSON-RPC message a line, until `reader` ends.
+/// Calls that run then have half a second to finish.
 ///
 /// # Errors
 ///
@@ -67,6 +75,11 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
+    let (sender, ended) = oneshot::channel();
+    let reader = UntilEnd {
+        inner: reader,
+        ended: Some(sender),
+    };
     let running = match serve_server(Crm::default(), (reader, writer)).await {
         Ok(running) => running,
         Err(ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -76,10 +89,41 @@ where
             });
         }
     };
-    let ended = running.waiting().await;
-    ended
-        .map(|_reason| ())
-        .map_err(|source| ServeError::Serve { source })
+    // The SDK lets running calls finish; a client that left does not want a minute's report.
+    let left = async {
+        let _ = ended.await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        reason = running.waiting() => reason
+            .map(|_reason| ())
+            .map_err(|source| ServeError::Serve { source }),
+        () = left => Ok(()),
+    }
+}
+
+/// A reader that tells when it has come to its end.
+struct UntilEnd<R> {
+    inner: R,
+    ended: Option<oneshot::Sender<()>>,
+}
+
+impl<R: AsyncRead + Unpin> AsyncRead for UntilEnd<R> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = ready!(Pin::new(&mut self.inner).poll_read(context, buffer));
+        let nothing = buffer.remaining() > 0 && buffer.filled().len() == before;
+        if (read.is_err() || nothing)
+            && let Some(ended) = self.ended.take()
+        {
+            let _ = ended.send(());
+        }
+        Poll::Ready(read)
+    }
 }
 
 /// Serves Streamable HTTP at `/mcp` on `listener`, for ever; drop the future to stop.

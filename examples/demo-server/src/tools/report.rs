@@ -22,6 +22,8 @@ pub(super) async fn export(
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResult, ErrorData> {
     let pause = duration(arguments)? / STEPS;
+    // so that the client knows at once that it is under way
+    report(context, 0).await;
     for step in 1..=STEPS {
         tokio::select! {
             () = context.ct.cancelled() => return Ok(failure("the export was cancelled")),

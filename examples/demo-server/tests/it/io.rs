@@ -138,7 +138,7 @@ async fn export_reports_progress_and_ends() {
         "name": "export_report", "arguments": {"seconds": 0.05}, "_meta": {"progressToken": "p"}
     });
     let id = client.start("tools/call", params).await;
-    for step in 1..=10 {
+    for step in 0..=10 {
         let message = client.receive().await;
         assert_eq!(message["method"], "notifications/progress");
         assert_eq!(
