@@ -6,6 +6,8 @@
 mod cli;
 mod command;
 mod data_dir;
+#[cfg(feature = "demo")]
+mod demo;
 mod entries;
 mod env;
 mod error;

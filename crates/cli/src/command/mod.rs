@@ -3,6 +3,10 @@
 mod agent;
 mod completions;
 mod config;
+#[cfg(feature = "demo")]
+mod demo;
+#[cfg(feature = "demo")]
+mod demo_server;
 mod doctor;
 mod entries;
 mod key;
@@ -27,6 +31,11 @@ pub(crate) enum Command {
     Redact(redact::Args),
     Config(config::Args),
     Doctor(doctor::Args),
+    #[cfg(feature = "demo")]
+    Demo(demo::Args),
+    #[cfg(feature = "demo")]
+    #[command(hide = true)]
+    DemoServer(demo_server::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -44,6 +53,10 @@ impl Command {
             Self::Redact(args) => redact::run(args),
             Self::Config(args) => config::run(args),
             Self::Doctor(args) => doctor::run(&args),
+            #[cfg(feature = "demo")]
+            Self::Demo(args) => demo::run(&args),
+            #[cfg(feature = "demo")]
+            Self::DemoServer(args) => demo_server::run(&args),
             Self::Completions(args) => completions::run(&args),
             Self::Man(args) => man::run(&args),
         }

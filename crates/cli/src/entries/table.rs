@@ -4,6 +4,7 @@
 //! number of rows streams by.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use affiant_entry::CallId;
 use affiant_entry::decode::{Decoded, Kind};
@@ -32,7 +33,7 @@ const HEADINGS: [&str; COLUMNS] = [
     "DECISION",
 ];
 /// Widest a column gets, in terminal cells.
-const WIDTHS_MAX: [usize; COLUMNS] = [23, 20, 32, 24, 9, 9, 20, 8, 12];
+const WIDTHS_MAX: [usize; COLUMNS] = [23, 20, 32, 25, 9, 9, 20, 8, 12];
 /// Which columns stand flush right.
 const RIGHT: [bool; COLUMNS] = [false, false, false, false, true, true, false, false, false];
 const NOTHING: &str = "-";
@@ -44,6 +45,12 @@ pub(crate) struct Table {
     widths: Option<[usize; COLUMNS]>,
     open: Option<BTreeMap<CallId, Line>>,
     rows: u64,
+    /// Columns shown, from the left.
+    columns: usize,
+    /// Which bytes of a time are shown.
+    time: Range<usize>,
+    /// What every line begins with.
+    indent: &'static str,
 }
 
 /// One line of the table, before it is laid out.
@@ -84,7 +91,19 @@ impl Table {
             widths: None,
             open,
             rows: 0,
+            columns: COLUMNS,
+            time: 0..WIDTHS_MAX[0],
+            indent: "",
         }
+    }
+
+    /// The same table for narrow places: indented, time of day in seconds, no decision.
+    #[cfg(feature = "demo")]
+    pub(crate) const fn narrow(mut self, indent: &'static str) -> Self {
+        self.indent = indent;
+        self.columns = COLUMNS - 1;
+        self.time = "2026-11-22 ".len().."2026-11-22 06:54:01".len();
+        self
     }
 
     /// Adds an entry. `every_kind`: whether kinds that repeat what others say are shown, too.
@@ -149,8 +168,9 @@ impl Table {
         Ok(())
     }
 
-    fn push(&mut self, out: &mut Stdout, line: Line) -> Result<(), ExpectedError> {
+    fn push(&mut self, out: &mut Stdout, mut line: Line) -> Result<(), ExpectedError> {
         self.rows += 1;
+        line.cut_time(self.time.clone());
         if let Some(widths) = self.widths {
             return out.line(self.lay_out(&line, &widths).as_bytes());
         }
@@ -174,8 +194,10 @@ impl Table {
             *width = (*width).min(max);
         }
         self.widths = Some(widths);
-        let heading = join(&HEADINGS.map(str::to_owned), &widths, |_, cell| cell);
-        out.line(self.paint.bold(&heading).as_bytes())?;
+        let heading = HEADINGS.map(str::to_owned);
+        let heading = join(&heading, &widths, self.columns, |_, cell| cell);
+        let heading = format!("{}{}", self.indent, self.paint.bold(&heading));
+        out.line(heading.as_bytes())?;
         Ok(widths)
     }
 
@@ -187,8 +209,8 @@ impl Table {
             Tone::Warning => paint.yellow(text),
             Tone::Quiet => paint.dim(text),
         };
-        match line {
-            Line::Call { cells, tone } => join(cells, widths, |at, cell| match at {
+        let laid_out = match line {
+            Line::Call { cells, tone } => join(cells, widths, self.columns, |at, cell| match at {
                 3 => tinted(*tone, &cell),
                 0 | 7 => paint.dim(&cell),
                 2 => paint.bold(&cell),
@@ -210,11 +232,24 @@ impl Table {
                     tinted(*tone, said.trim_end())
                 )
             }
-        }
+        };
+        format!("{}{laid_out}", self.indent)
     }
 }
 
 impl Line {
+    fn cut_time(&mut self, shown: Range<usize>) {
+        let time = match self {
+            Self::Call {
+                cells: [time, ..], ..
+            }
+            | Self::Event { time, .. } => time,
+        };
+        if let Some(part) = time.get(shown) {
+            *time = part.to_owned();
+        }
+    }
+
     fn widen(&self, widths: &mut [usize; COLUMNS]) {
         match self {
             Self::Call { cells, .. } => {
@@ -295,11 +330,13 @@ fn entry_time(entry: &Decoded) -> String {
 fn join(
     cells: &[String; COLUMNS],
     widths: &[usize; COLUMNS],
+    columns: usize,
     dress: impl Fn(usize, String) -> String,
 ) -> String {
     let mut line = String::new();
-    let last = COLUMNS - 1;
-    for (at, ((cell, width), right)) in cells.iter().zip(widths).zip(RIGHT).enumerate() {
+    let last = columns.saturating_sub(1);
+    let shown = cells.iter().zip(widths).zip(RIGHT).take(columns);
+    for (at, ((cell, width), right)) in shown.enumerate() {
         if at > 0 {
             line.push_str("  ");
         }

@@ -32,6 +32,37 @@ pub(crate) fn lines(outcome: &Outcome, paint: Paint) -> Vec<String> {
     out
 }
 
+/// Most faults of one spool that the short narrative tells.
+#[cfg(feature = "demo")]
+const SHORT_FAULTS_MAX: usize = 2;
+
+/// The narrative in short: each spool in a line or two, and the verdict.
+#[cfg(feature = "demo")]
+pub(crate) fn short(outcome: &Outcome, paint: Paint) -> Vec<String> {
+    let mut out = Vec::new();
+    for spool in &outcome.spools {
+        let (counts, coverage) = (&spool.chain.counts, &spool.chain.coverage);
+        out.push(format!(
+            "{} {}  {} under {}, {} with all {FIELDS} fields",
+            mark(spool.answer, paint),
+            paint.bold(&format!("spool {}", clean(&spool.name))),
+            plural(counts.entries, "entry", "entries"),
+            plural(counts.seals, "seal", "seals"),
+            plural(coverage.complete, "call", "calls"),
+        ));
+        let mut told = Vec::new();
+        faults(spool, paint, &mut |line| told.push(line));
+        let more = told.len().saturating_sub(SHORT_FAULTS_MAX);
+        told.truncate(SHORT_FAULTS_MAX);
+        if more > 0 {
+            told.push(paint.dim(&format!("and {more} more")));
+        }
+        out.extend(told.iter().map(|line| format!("  {line}")));
+    }
+    out.push(format!("Verdict: {}", verdict(outcome, paint)));
+    out
+}
+
 fn trust(outcome: &Outcome) -> String {
     let Some(file) = &outcome.trust.file else {
         return "Trusting no key: there is none beside it, and `--trust` was not given".to_owned();

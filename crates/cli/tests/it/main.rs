@@ -8,7 +8,11 @@
 mod attacks;
 mod benign;
 mod commands;
+#[cfg(feature = "demo")]
+mod demo;
 mod gateway;
+// The pinned pages are those of a build with all features.
+#[cfg(feature = "demo")]
 mod help;
 mod listing;
 mod refusals;
