@@ -4,6 +4,7 @@
 //! DIR/keys/source.key       signer key of the source's seals, mode 0600
 //! DIR/keys/source.vkey      its verifier key (C2SP vkey text)
 //! DIR/keys/rotations        rotation notes, oldest first
+//! DIR/keys/lock             held while keys are made or rotated
 //! DIR/keys/commit.key       key of commitments and token hashes, mode 0600
 //! DIR/keys/heads/NAME       last seal of spool NAME that the key holder remembers
 //! DIR/spools/NAME/          one spool a chain

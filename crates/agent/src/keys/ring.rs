@@ -67,6 +67,7 @@ impl KeyRing {
     /// When a key file is unfit, of another source, or lost though spools have a past.
     pub fn open(dir: &DataDir, wanted: Option<&SourceId>) -> Result<Self, KeyRingError> {
         dir.create()?;
+        let _one_at_a_time = lock_keys(dir)?;
         let path = dir.keys().join("source.key");
         let signer = match read_signer(&path)? {
             Some(signer) => signer,
@@ -131,6 +132,7 @@ impl KeyRing {
     /// # Errors
     /// When a file cannot be written.
     pub fn rotate(&mut self) -> Result<(), KeyRingError> {
+        let _one_at_a_time = lock_keys(&self.dir)?;
         let new = new_signer(&self.source)?;
         let note = Rotation {
             source: self.source.clone(),
@@ -182,6 +184,19 @@ pub fn load_trust(
     }
     let rotations = read_optional(&dir.keys().join("rotations"))?.unwrap_or_default();
     Ok(Some(Trust::new(keys).with_rotations(&rotations)))
+}
+
+/// Several processes may start at the same moment in a fresh directory: one of them makes the keys. The
+/// lock ends with the returned file.
+fn lock_keys(dir: &DataDir) -> std::io::Result<fs::File> {
+    let path = dir.keys().join("lock");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive)?;
+    Ok(file)
 }
 
 fn read_signer(path: &std::path::Path) -> Result<Option<SignerKey>, KeyRingError> {

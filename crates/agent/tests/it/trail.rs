@@ -277,3 +277,24 @@ fn a_verifier_key_lost_in_a_crash_comes_back() {
     KeyRing::open(&data, None).unwrap();
     assert_eq!(fs_err::read_to_string(&path).unwrap(), before);
 }
+
+#[test]
+fn processes_that_start_at_once_make_one_key() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let data = DataDir::new(dir.path());
+        let keys: Vec<String> = std::thread::scope(|scope| {
+            let all: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        let ring = KeyRing::open(&data, None).unwrap();
+                        let token = ring.commit().commit("token", b"x");
+                        format!("{} {}", ring.signer().verifier_key(), token.as_str())
+                    })
+                })
+                .collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "{keys:?}");
+    }
+}
