@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use affiant_entry::record::{Body, Record};
 use affiant_entry::seal::{Prepared, SealError, Sealer};
-use affiant_entry::{CommitKey, Moment};
+use affiant_entry::{CallId, CommitKey, Moment};
 use affiant_spool::{AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, Spool};
 use affiant_tlog::note::SignerKey;
 
@@ -303,33 +303,35 @@ impl Committer {
     fn give_up(&mut self, group: Vec<Pending>) {
         let at = crate::clock::now();
         let drop = self.parts.on_full == OnFull::Drop;
-        for pending in group {
-            let entries = u64::try_from(pending.items.len()).unwrap_or(u64::MAX);
-            let begins = pending
-                .items
-                .iter()
-                .filter(|i| matches!(i.record.body, Body::CallBegin(_)))
-                .count();
-            let calls = u64::try_from(begins).unwrap_or(u64::MAX);
-            let recorded = !drop && self.backlog.len() + pending.items.len() <= BACKLOG_RECORDS_MAX;
-            let (refused, dropped) = if drop { (0, calls) } else { (calls, 0) };
-            self.stats
-                .calls_refused
-                .fetch_add(refused, Ordering::Relaxed);
-            self.stats
-                .calls_dropped
-                .fetch_add(dropped, Ordering::Relaxed);
+        for Pending { items, done } in group {
+            let begun = calls_begun(&items);
+            let calls = u64::try_from(begun.len()).unwrap_or(u64::MAX);
+            // What is dropped are calls that ask to be forwarded. Whatever is said of calls that are on
+            // record, their ends above all, waits for room like everything else.
+            let (dropped, kept): (Vec<Item>, Vec<Item>) = items.into_iter().partition(|item| {
+                drop && done.is_some() && item.record.call.is_some_and(|call| begun.contains(&call))
+            });
+            let recorded = self.backlog.len() + kept.len() <= BACKLOG_RECORDS_MAX;
+            let mut lost = dropped.len();
             if recorded {
-                self.backlog.extend(pending.items);
+                self.backlog.extend(kept);
             } else {
-                self.stats
-                    .entries_lost
-                    .fetch_add(entries, Ordering::Relaxed);
-                if let Some(loss) = &mut self.loss {
-                    loss.count(at, entries, refused, dropped);
-                }
+                lost += kept.len();
             }
-            if let Some(done) = pending.done {
+            let (calls_refused, calls_dropped) = match (drop, lost) {
+                (false, _) => (calls, 0),
+                (true, 0) => (0, 0),
+                (true, _) => (0, calls),
+            };
+            let lost = u64::try_from(lost).unwrap_or(u64::MAX);
+            let count = |counter: &AtomicU64, n| counter.fetch_add(n, Ordering::Relaxed);
+            count(&self.stats.calls_refused, calls_refused);
+            count(&self.stats.calls_dropped, calls_dropped);
+            count(&self.stats.entries_lost, lost);
+            if let Some(loss) = self.loss.as_mut().filter(|_| lost > 0) {
+                loss.count(at, lost, calls_refused, calls_dropped);
+            }
+            if let Some(done) = done {
                 let _ = done.send(if drop {
                     Outcome::Dropped
                 } else {
@@ -386,6 +388,14 @@ impl Committer {
             tracing::warn!(%error, "head cannot be synced");
         }
     }
+}
+
+/// The calls that begin in these items.
+fn calls_begun(items: &[Item]) -> Vec<CallId> {
+    let begins = items
+        .iter()
+        .filter(|item| matches!(item.record.body, Body::CallBegin(_)));
+    begins.filter_map(|item| item.record.call).collect()
 }
 
 fn next_group(batch: &mut VecDeque<Pending>) -> Vec<Pending> {
