@@ -1,9 +1,13 @@
 //! `affiant agent`.
 
 use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use affiant_agent::config;
 use affiant_agent::proxy::http::{Evidence, Gateway, StartError};
+use affiant_agent::state::DataDir;
 use affiant_agent::trail::{Trail, adopt_orphans};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -12,6 +16,9 @@ use crate::error::ExpectedError;
 use crate::exit_code::Exit;
 use crate::printer::say;
 use crate::{help, wiring};
+
+/// How often trails of `affiant run` processes that have died are looked for.
+const ADOPT_INTERVAL: Duration = Duration::from_secs(20);
 
 const EXAMPLES: &str = "  \
   affiant agent --config /etc/affiant/agent.toml
@@ -53,19 +60,31 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         redactor,
         key,
     };
-    let adopter = std::thread::spawn(move || {
-        if let Err(error) = adopt_orphans(&dir) {
-            tracing::warn!(%error, "orphan spools cannot be looked at");
-        }
-    });
+    let (stop, stopped) = mpsc::channel();
+    let adopter = adopt_until(stopped, dir);
     let served = serve(&settings, &evidence);
     let (reason, signal) = served
         .as_ref()
         .map_or(("shutdown", None), |signal| ("signal", Some(*signal)));
     trail.close(reason, signal, None);
+    drop(stop);
     // An orphan that is being closed is worth the moment; the trail itself is sealed already.
     let _ = adopter.join();
     served.map(|_| Exit::Ok)
+}
+
+/// Closes what dead processes left, now and from time to time, until the other end of `stopped` is gone.
+fn adopt_until(stopped: Receiver<()>, dir: DataDir) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        loop {
+            if let Err(error) = adopt_orphans(&dir) {
+                tracing::warn!(%error, "orphan spools cannot be looked at");
+            }
+            if stopped.recv_timeout(ADOPT_INTERVAL) != Err(RecvTimeoutError::Timeout) {
+                return;
+            }
+        }
+    })
 }
 
 /// Serves until a signal asks to end; returns its number.
