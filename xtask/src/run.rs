@@ -13,12 +13,20 @@ pub(crate) fn say(text: &str) {
 }
 
 /// Runs a program at the root and fails unless it succeeds.
-pub(crate) fn step<S: AsRef<OsStr>>(root: &Path, title: &str, program: &str, args: &[S]) -> Result<()> {
+pub(crate) fn step<S: AsRef<OsStr>>(
+    root: &Path,
+    title: &str,
+    program: &str,
+    args: &[S],
+) -> Result<()> {
     step_with(root, title, program, args, &[])
 }
 
 /// [`step`] with variables of the environment.
-#[expect(clippy::disallowed_methods, reason = "a tool of the house measures its own steps")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a tool of the house measures its own steps"
+)]
 pub(crate) fn step_with<S: AsRef<OsStr>>(
     root: &Path,
     title: &str,
@@ -33,15 +41,23 @@ pub(crate) fn step_with<S: AsRef<OsStr>>(
     for (name, value) in env {
         command.env(name, value);
     }
-    let status = command.status().with_context(|| format!("cannot start `{program}`"))?;
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start `{program}`"))?;
     if !status.success() {
         bail!("{title}: `{program}` ended with {status}");
     }
-    say(&format!("── {title}: ok, {:.0} s", started.elapsed().as_secs_f32()));
+    say(&format!(
+        "── {title}: ok, {:.0} s",
+        started.elapsed().as_secs_f32()
+    ));
     Ok(())
 }
 
 /// Whether a program can be started.
 pub(crate) fn has(program: &str, arg: &str) -> bool {
-    Command::new(program).arg(arg).output().is_ok_and(|out| out.status.success())
+    Command::new(program)
+        .arg(arg)
+        .output()
+        .is_ok_and(|out| out.status.success())
 }

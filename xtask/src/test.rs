@@ -11,9 +11,19 @@ use crate::tidy;
 /// Everything.
 pub(crate) fn full(root: &Path) -> Result<()> {
     lint(root)?;
-    step(root, "build the program", "cargo", &["build", "--release", "--package", "affiant-cli"])?;
+    step(
+        root,
+        "build the program",
+        "cargo",
+        &["build", "--release", "--package", "affiant-cli"],
+    )?;
     tests(root)?;
-    step(root, "fuzz targets", "cargo", &["build", "--manifest-path", "fuzz/Cargo.toml"])?;
+    step(
+        root,
+        "fuzz targets",
+        "cargo",
+        &["build", "--manifest-path", "fuzz/Cargo.toml"],
+    )?;
     install_peers(root)?;
     peers(root)
 }
@@ -27,12 +37,22 @@ pub(crate) fn quick(root: &Path) -> Result<()> {
 /// Installs the peers of the tests: npm and PyPI packages, pinned in `testdata/peers`.
 pub(crate) fn install_peers(root: &Path) -> Result<()> {
     let target = peers_dir(root);
-    step(root, "install peers", "bash", &[OsStr::new("testdata/peers/install.sh"), target.as_os_str()])
+    step(
+        root,
+        "install peers",
+        "bash",
+        &[OsStr::new("testdata/peers/install.sh"), target.as_os_str()],
+    )
 }
 
 /// The benches beside their peers.
 pub(crate) fn bench(root: &Path) -> Result<()> {
-    step(root, "build the program", "cargo", &["build", "--release", "--package", "affiant-cli"])?;
+    step(
+        root,
+        "build the program",
+        "cargo",
+        &["build", "--release", "--package", "affiant-cli"],
+    )?;
     install_peers(root)?;
     let target = peers_dir(root);
     let env = [("AFFIANT_PEERS", target.as_os_str())];
@@ -43,7 +63,19 @@ pub(crate) fn bench(root: &Path) -> Result<()> {
 fn lint(root: &Path) -> Result<()> {
     tidy::run(root)?;
     step(root, "format", "cargo", &["fmt", "--all", "--check"])?;
-    step(root, "lints", "cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    step(
+        root,
+        "lints",
+        "cargo",
+        &[
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )
 }
 
 fn tests(root: &Path) -> Result<()> {
@@ -53,7 +85,11 @@ fn tests(root: &Path) -> Result<()> {
         let args = [&["nextest", "run", "--no-fail-fast"], &all[..]].concat();
         step_with(root, "tests", "cargo", &args, &env)?;
     } else {
-        let args = [&["test", "--no-fail-fast", "--lib", "--bins", "--tests"], &all[..]].concat();
+        let args = [
+            &["test", "--no-fail-fast", "--lib", "--bins", "--tests"],
+            &all[..],
+        ]
+        .concat();
         step_with(root, "tests", "cargo", &args, &env)?;
     }
     let args = [&["test", "--doc"], &all[..]].concat();
@@ -63,7 +99,14 @@ fn tests(root: &Path) -> Result<()> {
 fn peers(root: &Path) -> Result<()> {
     let target = peers_dir(root);
     let env = [("AFFIANT_PEERS", target.as_os_str())];
-    let args = ["test", "--release", "--package", "affiant-e2e", "--", "--test-threads=1"];
+    let args = [
+        "test",
+        "--release",
+        "--package",
+        "affiant-e2e",
+        "--",
+        "--test-threads=1",
+    ];
     step_with(root, "real peers", "cargo", &args, &env)
 }
 

@@ -22,13 +22,20 @@ const PERMISSIVE: &[&str] = &[
 ];
 
 pub(super) fn check(meta: &Value) -> Vec<String> {
-    let packages = meta.get("packages").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let packages = meta
+        .get("packages")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     packages.iter().filter_map(breach).collect()
 }
 
 fn breach(package: &Value) -> Option<String> {
     let name = package.get("name")?.as_str()?;
-    let licence = package.get("license").and_then(Value::as_str).unwrap_or_default();
+    let licence = package
+        .get("license")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     (!permissive(licence)).then(|| format!("dependency `{name}` has licence `{licence}`"))
 }
 
@@ -36,7 +43,10 @@ fn breach(package: &Value) -> Option<String> {
 /// every part of each `AND`. Parentheses are flattened, which can only make it stricter.
 fn permissive(expression: &str) -> bool {
     let flat = expression.replace(['(', ')'], " ").replace('/', " OR ");
-    flat.split(" AND ").all(|part| part.split(" OR ").any(|one| PERMISSIVE.contains(&one.trim())))
+    flat.split(" AND ").all(|part| {
+        part.split(" OR ")
+            .any(|one| PERMISSIVE.contains(&one.trim()))
+    })
 }
 
 #[cfg(test)]

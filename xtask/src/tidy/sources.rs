@@ -10,7 +10,10 @@ const FILE_LINES_MAX: usize = 800;
 
 /// Words that may not stand in a source, and why.
 const FORBIDDEN: &[(&str, &str)] = &[
-    (concat!("#[", "ignore"), "a test that does not run tests nothing"),
+    (
+        concat!("#[", "ignore"),
+        "a test that does not run tests nothing",
+    ),
     (concat!("to", "do!("), "finish it"),
     (concat!("unimple", "mented!("), "finish it"),
     (concat!("TO", "DO"), "open ends belong into the tracker"),
@@ -19,11 +22,31 @@ const FORBIDDEN: &[(&str, &str)] = &[
 
 /// Calls that only some places may make, by path prefix.
 const RESTRICTED: &[(&str, &[&str], &str)] = &[
-    (concat!(".exp", "ose()"), &["crates/policy/", "crates/entry/"], "only the redactor looks at unredacted bytes"),
-    (concat!("Input::", "redacted("), &["crates/policy/", "crates/entry/"], "only the redactor makes redacted input"),
-    (concat!("SystemTime::", "now"), &["crates/agent/src/clock.rs"], "one place reads clocks"),
-    (concat!("getrandom::", "fill"), &["crates/agent/src/entropy.rs", "crates/spool/"], "one place reads randomness"),
-    (concat!("un", "safe {"), &["crates/kernel-clock/"], "unsafe lives in one leaf crate"),
+    (
+        concat!(".exp", "ose()"),
+        &["crates/policy/", "crates/entry/"],
+        "only the redactor looks at unredacted bytes",
+    ),
+    (
+        concat!("Input::", "redacted("),
+        &["crates/policy/", "crates/entry/"],
+        "only the redactor makes redacted input",
+    ),
+    (
+        concat!("SystemTime::", "now"),
+        &["crates/agent/src/clock.rs"],
+        "one place reads clocks",
+    ),
+    (
+        concat!("getrandom::", "fill"),
+        &["crates/agent/src/entropy.rs", "crates/spool/"],
+        "one place reads randomness",
+    ),
+    (
+        concat!("un", "safe {"),
+        &["crates/kernel-clock/"],
+        "unsafe lives in one leaf crate",
+    ),
 ];
 
 pub(super) fn check(root: &Path) -> Result<Vec<String>> {
@@ -33,14 +56,19 @@ pub(super) fn check(root: &Path) -> Result<Vec<String>> {
         collect(&root.join(dir), &mut files)?;
     }
     for file in files {
-        let shown = file.strip_prefix(root).unwrap_or(&file).display().to_string();
+        let shown = file
+            .strip_prefix(root)
+            .unwrap_or(&file)
+            .display()
+            .to_string();
         check_file(&shown, &fs::read_to_string(&file)?, &mut out);
     }
     Ok(out)
 }
 
 fn check_file(shown: &str, text: &str, out: &mut Vec<String>) {
-    let test_code = shown.contains("/tests/") || shown.ends_with("tests.rs") || shown.starts_with("fuzz/");
+    let test_code =
+        shown.contains("/tests/") || shown.ends_with("tests.rs") || shown.starts_with("fuzz/");
     if !test_code && text.lines().count() > FILE_LINES_MAX {
         out.push(format!("{shown}: more than {FILE_LINES_MAX} lines"));
     }
