@@ -9,7 +9,9 @@ impl Random {
     #[must_use]
     #[expect(clippy::print_stderr, reason = "a failing test must be repeatable")]
     pub fn seeded(test: &str) -> Self {
-        let given = std::env::var("AFFIANT_SEED").ok().and_then(|text| text.parse().ok());
+        let given = std::env::var("AFFIANT_SEED")
+            .ok()
+            .and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| u64::from(std::process::id()));
         eprintln!("{test}: AFFIANT_SEED={seed}");
         Self(seed)

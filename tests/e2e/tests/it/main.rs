@@ -1,3 +1,11 @@
 //! End-to-end tests: real processes, real peers, real crashes.
 
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod adoption;
+mod badinput;
+mod conformance;
 mod crash;
+mod leak;
+mod servers;
+mod transcripts;
