@@ -11,12 +11,7 @@ use crate::tidy;
 /// Everything.
 pub(crate) fn full(root: &Path) -> Result<()> {
     lint(root)?;
-    step(
-        root,
-        "build the program",
-        "cargo",
-        &["build", "--release", "--package", "affiant-cli"],
-    )?;
+    build(root)?;
     tests(root)?;
     step(
         root,
@@ -47,17 +42,27 @@ pub(crate) fn install_peers(root: &Path) -> Result<()> {
 
 /// The benches beside their peers.
 pub(crate) fn bench(root: &Path) -> Result<()> {
-    step(
-        root,
-        "build the program",
-        "cargo",
-        &["build", "--release", "--package", "affiant-cli"],
-    )?;
+    build(root)?;
     install_peers(root)?;
     let target = peers_dir(root);
     let env = [("AFFIANT_PEERS", target.as_os_str())];
     let args = ["run", "--release", "--manifest-path", "benches/Cargo.toml"];
     step_with(root, "benches", "cargo", &args, &env)
+}
+
+/// The program under test and our own servers, as peers meet them.
+fn build(root: &Path) -> Result<()> {
+    let args = [
+        "build",
+        "--release",
+        "--package",
+        "affiant-cli",
+        "--package",
+        "affiant-demo-server",
+        "--package",
+        "affiant-conformance-server",
+    ];
+    step(root, "build the program", "cargo", &args)
 }
 
 fn lint(root: &Path) -> Result<()> {
