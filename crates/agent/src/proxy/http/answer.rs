@@ -8,18 +8,14 @@ use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::body::ClientBody;
+use crate::proxy::{NOT_RECORDED, NOT_RECORDED_TEXT};
 
 /// The upstream could not be reached, or broke off before its response head. HTTP 502.
 pub const UPSTREAM_UNREACHABLE: i64 = -31001;
-/// The trail could not take the call, so it was not forwarded. HTTP 200, on HTTP+SSE 503.
-pub const NOT_RECORDED: i64 = -31002;
 /// `Host` or `Origin` is not one the route allows. HTTP 403.
 pub const ORIGIN_NOT_ALLOWED: i64 = -31003;
 /// No route has the path. HTTP 404.
 pub const NO_ROUTE: i64 = -31004;
-
-/// Text of a refused call.
-const NOT_RECORDED_TEXT: &str = "the audit trail cannot record this call, so it was not forwarded";
 
 /// What is told of a request that was held: enough to answer it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

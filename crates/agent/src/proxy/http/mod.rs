@@ -32,7 +32,7 @@ mod route;
 mod tap;
 mod upstream;
 
-pub use answer::{NO_ROUTE, NOT_RECORDED, ORIGIN_NOT_ALLOWED, UPSTREAM_UNREACHABLE};
+pub use answer::{NO_ROUTE, ORIGIN_NOT_ALLOWED, UPSTREAM_UNREACHABLE};
 pub use gateway::{Addresses, Evidence, Gateway, StartError};
 pub use listener::BindError;
 pub use upstream::UpstreamError;

@@ -2,8 +2,7 @@
 
 use affiant_capture::message::{Kind, Message};
 
-/// JSON-RPC error code of a refused call: outside the ranges that JSON-RPC and MCP reserve.
-pub(super) const REFUSED_CODE: i64 = -31_002;
+use crate::proxy::{NOT_RECORDED, NOT_RECORDED_TEXT};
 
 /// One JSON-RPC error per request of a refused line, as one line: an array if the line was a batch.
 pub(super) fn lines<O>(messages: &[Message<O>], batch: bool) -> Vec<u8> {
@@ -13,8 +12,8 @@ pub(super) fn lines<O>(messages: &[Message<O>], batch: bool) -> Vec<u8> {
         .filter_map(|message| message.id.as_ref())
         .map(|id| {
             format!(
-                "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{{\"code\":{REFUSED_CODE},\"message\":\"the audit trail cannot \
-                 record this call, so it was not forwarded\",\"data\":{{\"reason\":\"refused\"}}}}}}",
+                "{{\"jsonrpc\":\"2.0\",\"id\":{},\"error\":{{\"code\":{NOT_RECORDED},\"message\":\"{NOT_RECORDED_TEXT}\",\
+                 \"data\":{{\"reason\":\"refused\"}}}}}}",
                 String::from_utf8_lossy(id.raw())
             )
         })
