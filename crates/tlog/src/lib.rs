@@ -55,11 +55,15 @@
     )
 )]
 
+pub mod bundle;
+pub mod checkpoint;
 pub mod hash;
 pub mod note;
 pub mod proof;
+pub mod tile;
 pub mod tree;
 
+pub use checkpoint::Checkpoint;
 pub use hash::{HASH_BYTES, Hash, ParseHashError, empty_root, leaf_hash, node_hash};
 pub use note::{Note, SignerKey, VerifiedNote, VerifierKey};
 pub use proof::{

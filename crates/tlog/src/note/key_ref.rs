@@ -56,10 +56,15 @@ pub struct KeyId(
 impl KeyId {
     /// The id that signed-note recommends for an Ed25519 public key of this name.
     pub(super) fn of_ed25519(name: &KeyName, public_key: &[u8; 32]) -> Self {
+        Self::of(name, ED25519_TYPE, public_key)
+    }
+
+    /// The id that signed-note recommends for a public key of this name and signature type.
+    pub(crate) fn of(name: &KeyName, signature_type: u8, public_key: &[u8]) -> Self {
         let digest: [u8; 32] = Sha256::new()
             .chain_update(name.as_str())
             .chain_update(b"\n")
-            .chain_update([ED25519_TYPE])
+            .chain_update([signature_type])
             .chain_update(public_key)
             .finalize()
             .into();
@@ -90,7 +95,7 @@ pub struct KeyRef {
 }
 
 /// Splits `name+id+base64` into the key it refers to and the base64 part.
-pub(super) fn split_key(text: &str) -> Result<(KeyRef, &str), ParseKeyError> {
+pub(crate) fn split_key(text: &str) -> Result<(KeyRef, &str), ParseKeyError> {
     let (name, rest) = text.split_once('+').ok_or(ParseKeyError::Layout)?;
     let (id, base64) = rest.split_once('+').ok_or(ParseKeyError::Layout)?;
     let name = KeyName::new(name).map_err(ParseKeyError::Name)?;
@@ -130,13 +135,14 @@ pub enum ParseKeyError {
     /// The last part is not canonical standard base64.
     #[error("key is not canonical base64")]
     Base64,
-    /// The type byte is not Ed25519's `0x01`. The key may be fine for other software.
+    /// The type byte is not one that is asked for here: `0x01` for a note key, `0x04` or `0x06` for a
+    /// cosigner key. The key may be fine elsewhere.
     #[error("key type {found:#04x} is not supported")]
     UnknownType {
         /// The type byte.
         found: u8,
     },
-    /// The key is not 32 bytes behind its type byte.
+    /// The key is not as long behind its type byte as its type asks for.
     #[error("key has the wrong length")]
     Length,
     /// The public key is no point of the curve, or one of small order, for which anybody can sign.

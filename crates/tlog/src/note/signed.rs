@@ -88,6 +88,18 @@ impl Note {
     ///
     /// [`SignError`] where the format cannot carry the text.
     pub fn sign(text: &str, key: &SignerKey) -> Result<Self, SignError> {
+        Self::from_parts(text, key.signature_of(text))
+    }
+
+    /// Puts together a text and a signature over it that was made elsewhere, by a token or a key
+    /// service. [`Note::attach`] adds more.
+    ///
+    /// Does not verify the signature.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError`] where the format cannot carry the text.
+    pub fn from_parts(text: &str, signature: Signature) -> Result<Self, SignError> {
         if !text.ends_with('\n') {
             return Err(SignError::NoFinalNewline);
         }
@@ -98,7 +110,7 @@ impl Note {
             text: text.to_owned(),
             signatures: Vec::new(),
         };
-        note.add_signature(key)?;
+        note.attach(signature)?;
         Ok(note)
     }
 
@@ -111,12 +123,24 @@ impl Note {
     ///
     /// [`SignError::TooManySignatures`] or [`SignError::TooLarge`] where the note is full.
     pub fn add_signature(&mut self, key: &SignerKey) -> Result<(), SignError> {
+        self.attach(key.signature_of(&self.text))
+    }
+
+    /// Adds a signature made elsewhere, a witness's cosignature for example, behind those the note
+    /// has. Lines that name the same key are replaced. The note is unchanged on error.
+    ///
+    /// Does not verify the signature.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::TooManySignatures`] or [`SignError::TooLarge`] where the note is full.
+    pub fn attach(&mut self, signature: Signature) -> Result<(), SignError> {
         let mut signatures = self.signatures.clone();
-        signatures.retain(|signature| signature.key_ref() != key.key_ref());
+        signatures.retain(|present| present.key_ref() != signature.key_ref());
         if signatures.len() >= MAX_SIGNATURES {
             return Err(SignError::TooManySignatures);
         }
-        signatures.push(key.signature_of(&self.text));
+        signatures.push(signature);
         let signed = Self {
             text: self.text.clone(),
             signatures,
@@ -147,7 +171,12 @@ impl Note {
 }
 
 impl Signature {
-    pub(super) const fn new(key_ref: KeyRef, bytes: Vec<u8>) -> Self {
+    /// A signature by the key of this name and id, made elsewhere: by a token, a key service, a
+    /// witness. `bytes` are the signature without key id.
+    ///
+    /// Does not verify it. The format has no signature without bytes: an empty one is written as a
+    /// line that no reader accepts.
+    pub const fn new(key_ref: KeyRef, bytes: Vec<u8>) -> Self {
         Self { key_ref, bytes }
     }
 
@@ -171,8 +200,14 @@ impl Signature {
         &self.bytes
     }
 
-    /// Reads a signature line without its newline.
-    fn parse(line: &str) -> Result<Self, SignatureLineError> {
+    /// Reads a signature line, `— name base64`, without its newline. `Display` writes it.
+    ///
+    /// Does not verify the signature.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureLineError`] says which rule the line breaks.
+    pub fn parse(line: &str) -> Result<Self, SignatureLineError> {
         let line = line
             .strip_prefix(LINE_PREFIX)
             .ok_or(SignatureLineError::Layout)?;

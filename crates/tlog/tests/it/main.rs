@@ -5,5 +5,6 @@ mod judges_note;
 mod judges_tree;
 mod keys;
 mod note;
+mod tiles;
 mod tree;
 mod vectors;
