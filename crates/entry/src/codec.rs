@@ -15,7 +15,7 @@ use crate::ids::{BootId, CallId, SealNumber, Seq, SourceId};
 use crate::limits::ENTRY_BYTES_MAX;
 use crate::moment::Moment;
 use crate::reclose::{Reclosed, Withheld};
-use crate::record::{Body, Record};
+use crate::record::{Body, Import, Record};
 use crate::secret::Commitment;
 
 /// Version of the entry format.
@@ -97,6 +97,20 @@ pub fn encode(stamp: Stamp<'_>, record: &Record) -> Result<EntryBytes, EncodeErr
         Body::Manifest(manifest) => finish(&head.with("manifest", &**manifest)),
         Body::AuthFailure(failure) => finish(&head.with("auth_failure", failure)),
         Body::Anomaly(anomaly) => finish(&head.with("anomaly", anomaly)),
+        Body::Key(key) => finish(&head.with("key", &**key)),
+        Body::Roster(roster) => finish(&head.with("roster", &**roster)),
+        Body::Fork(fork) => finish(&head.with("fork", &**fork)),
+        Body::ChainGap(gap) => finish(&head.with("gap", &**gap)),
+        Body::Quarantine(quarantine) => finish(&head.with("quarantine", &**quarantine)),
+        Body::SourceSilent(silence) => finish(&head.with("silent", silence)),
+        Body::SourceHeard(silence) => finish(&head.with("heard", silence)),
+        Body::SourceUnrostered(unrostered) => finish(&head.with("unrostered", unrostered)),
+        Body::Refusal(refusal) => finish(&head.with("refusal", refusal)),
+        Body::CheckpointAnchor(anchor) => finish(&head.with("anchor", &**anchor)),
+        Body::CallImport(call, ending, import) => finish(&CallWire {
+            import: Some(import),
+            ..head.with_call(call, Some(ending))
+        }),
     }
 }
 
@@ -177,6 +191,7 @@ impl<'a> Head<'a> {
             correlation: &head.correlation,
             chain: head.chain.as_ref(),
             task: ending.and_then(|e| e.task.as_deref()),
+            import: None,
         }
     }
 }
@@ -329,6 +344,8 @@ struct CallWire<'a> {
     chain: Option<&'a Chain>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    import: Option<&'a Import>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]

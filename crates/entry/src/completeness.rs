@@ -12,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::decode::{Decoded, Kind};
+use crate::kind::LogKind;
 
 mod probe;
 
@@ -135,10 +136,13 @@ pub struct Completeness<'a> {
 }
 
 impl<'a> Completeness<'a> {
-    /// Looks at the fields of a `call.end`; `None` for an entry of another kind.
+    /// Looks at the fields of a `call.end` or `call.import`; `None` for an entry of another kind.
     #[must_use]
     pub fn of(end: &'a Decoded) -> Option<Self> {
-        if end.header().kind != Kind::CallEnd {
+        if !matches!(
+            end.header().kind,
+            Kind::CallEnd | Kind::Log(LogKind::CallImport)
+        ) {
             return None;
         }
         Some(Self {

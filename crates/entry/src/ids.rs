@@ -135,6 +135,13 @@ impl fmt::Display for SpoolName {
     }
 }
 
+impl<'de> Deserialize<'de> for SpoolName {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
 macro_rules! ulid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -213,3 +220,18 @@ pub struct Seq(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SealNumber(pub u64);
+
+/// Which seal of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SealPlace {
+    /// Its boot.
+    pub boot: BootId,
+    /// Its number within the boot.
+    pub seal: SealNumber,
+}
+
+impl fmt::Display for SealPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seal {} of boot {}", self.seal.0, self.boot)
+    }
+}

@@ -31,6 +31,8 @@ pub enum Kind {
     Anomaly,
     /// `seal`
     Seal,
+    /// A kind that only an aggregator writes, in its own name.
+    Log(LogKind),
     /// A kind this version does not know. Readers refuse it unless they ask for it.
     Unknown(String),
 }
@@ -52,7 +54,7 @@ impl Kind {
             "auth.failure" => Self::AuthFailure,
             "anomaly" => Self::Anomaly,
             "seal" => Self::Seal,
-            other => Self::Unknown(other.to_owned()),
+            other => LogKind::of(other).map_or_else(|| Self::Unknown(other.to_owned()), Self::Log),
         }
     }
 
@@ -72,6 +74,7 @@ impl Kind {
             Self::AuthFailure => "auth.failure",
             Self::Anomaly => "anomaly",
             Self::Seal => "seal",
+            Self::Log(kind) => kind.as_str(),
             Self::Unknown(name) => name,
         }
     }
@@ -79,13 +82,103 @@ impl Kind {
     /// Whether an entry of this kind must name its invocation.
     #[must_use]
     pub const fn needs_call(&self) -> bool {
-        matches!(self, Self::CallBegin | Self::CallTask | Self::CallEnd)
+        matches!(
+            self,
+            Self::CallBegin | Self::CallTask | Self::CallEnd | Self::Log(LogKind::CallImport)
+        )
     }
 
     /// Whether an entry of this kind takes a sequence number and has a time: all but `seal`.
     #[must_use]
     pub const fn needs_place(&self) -> bool {
         !matches!(self, Self::Seal)
+    }
+}
+
+/// The kinds that only an aggregator writes: see `docs/spec/leaf-kinds.md`. In the chain of a source
+/// they have no meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogKind {
+    /// `key`
+    Key,
+    /// `roster`
+    Roster,
+    /// `fork`
+    Fork,
+    /// `chain.gap`
+    ChainGap,
+    /// `quarantine`
+    Quarantine,
+    /// `source.silent`
+    SourceSilent,
+    /// `source.heard`
+    SourceHeard,
+    /// `source.unrostered`
+    SourceUnrostered,
+    /// `refusal`
+    Refusal,
+    /// `checkpoint.anchor`
+    CheckpointAnchor,
+    /// `call.import`
+    CallImport,
+}
+
+impl LogKind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Key,
+        Self::Roster,
+        Self::Fork,
+        Self::ChainGap,
+        Self::Quarantine,
+        Self::SourceSilent,
+        Self::SourceHeard,
+        Self::SourceUnrostered,
+        Self::Refusal,
+        Self::CheckpointAnchor,
+        Self::CallImport,
+    ];
+
+    /// The kind of this name, if it is one of these.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+
+    /// Its name as it stands in the entry.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Roster => "roster",
+            Self::Fork => "fork",
+            Self::ChainGap => "chain.gap",
+            Self::Quarantine => "quarantine",
+            Self::SourceSilent => "source.silent",
+            Self::SourceHeard => "source.heard",
+            Self::SourceUnrostered => "source.unrostered",
+            Self::Refusal => "refusal",
+            Self::CheckpointAnchor => "checkpoint.anchor",
+            Self::CallImport => "call.import",
+        }
+    }
+
+    /// The member that holds its content.
+    #[must_use]
+    pub const fn member(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Roster => "roster",
+            Self::Fork => "fork",
+            Self::ChainGap => "gap",
+            Self::Quarantine => "quarantine",
+            Self::SourceSilent => "silent",
+            Self::SourceHeard => "heard",
+            Self::SourceUnrostered => "unrostered",
+            Self::Refusal => "refusal",
+            Self::CheckpointAnchor => "anchor",
+            Self::CallImport => "import",
+        }
     }
 }
 

@@ -38,6 +38,7 @@
     )
 )]
 
+pub mod batch;
 pub mod call;
 pub mod chain;
 pub mod codec;
@@ -49,8 +50,10 @@ mod kind;
 pub mod limits;
 mod moment;
 mod note_text;
+pub mod receipt;
 pub mod reclose;
 pub mod record;
+pub mod roster;
 pub mod rotation;
 pub mod seal;
 mod secret;
@@ -59,9 +62,10 @@ pub use codec::{EncodeError, EntryBytes, Stamp, encode, encode_seal};
 pub use decode::{DecodeError, Decoded, Header};
 pub use fact::Fact;
 pub use ids::{
-    BootId, CallId, IdError, SealNumber, Seq, SourceId, SourceIdError, SpoolName, SpoolNameError,
+    BootId, CallId, IdError, SealNumber, SealPlace, Seq, SourceId, SourceIdError, SpoolName,
+    SpoolNameError,
 };
-pub use kind::Kind;
+pub use kind::{Kind, LogKind};
 pub use moment::{Moment, parse_rfc3339, rfc3339};
 pub use note_text::NoteTextError;
 pub use record::{Body, Record};

@@ -78,7 +78,7 @@ pub(crate) fn sentence(entry: &Decoded) -> String {
         Kind::Seal => entry
             .seal()
             .map_or_else(String::new, |seal| format!("number {}", seal.0)),
-        Kind::CallBegin | Kind::CallEnd | Kind::Unknown(_) => String::new(),
+        Kind::CallBegin | Kind::CallEnd | Kind::Log(_) | Kind::Unknown(_) => String::new(),
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn server(entry: &Decoded) -> Option<String> {
         | Kind::Heartbeat
         | Kind::Gap
         | Kind::Seal
+        | Kind::Log(_)
         | Kind::Unknown(_) => {
             return None;
         }

@@ -92,6 +92,7 @@ pub(super) fn effect_of(entry: &Decoded, coverage: &mut Coverage) -> Effect {
             | Kind::Manifest
             | Kind::AuthFailure
             | Kind::Seal
+            | Kind::Log(_)
             | Kind::Unknown(_),
             _,
         ) => Effect::Other,

@@ -160,7 +160,8 @@ impl Coverage {
         }
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Adds the calls of another tally.
+    pub fn merge(&mut self, other: &Self) {
         self.calls = self.calls.saturating_add(other.calls);
         self.complete = self.complete.saturating_add(other.complete);
         for (tally, more) in self.fields.iter_mut().zip(&other.fields) {

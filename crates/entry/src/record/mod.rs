@@ -8,8 +8,16 @@ use serde::Serialize;
 use crate::call::{Call, Ending, SessionOrigin, Transport};
 use crate::fact::Fact;
 use crate::ids::{BootId, CallId, SealNumber};
+use crate::kind::LogKind;
 use crate::moment::Moment;
 use crate::reclose::Reclosed;
+
+mod log;
+
+pub use log::{
+    Anchor, ChainGap, ChainGapReason, ChainRef, Fork, Import, ImportDoor, KeyAction, KeyChange,
+    LeafRef, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
+};
 
 /// One thing to record; the seal task adds source, boot and sequence number and encodes it once.
 #[derive(Debug, Clone)]
@@ -22,7 +30,7 @@ pub struct Record {
     pub body: Body,
 }
 
-/// The kinds of entries a source makes.
+/// The kinds of entries that a source makes, and, from `Key` on, those that only an aggregator makes.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Body {
@@ -50,6 +58,28 @@ pub enum Body {
     AuthFailure(AuthFailure),
     /// `anomaly`: a peer did something it should not, or a limit was hit.
     Anomaly(Anomaly),
+    /// `key`: a key is good, or no longer good, from here on.
+    Key(Box<KeyChange>),
+    /// `roster`: the sources that are expected.
+    Roster(Box<RosterLeaf>),
+    /// `fork`: a source signed two chains.
+    Fork(Box<Fork>),
+    /// `chain.gap`: entries of a source that the log does not hold.
+    ChainGap(Box<ChainGap>),
+    /// `quarantine`: a leaf under a good seal that is no entry.
+    Quarantine(Box<Quarantine>),
+    /// `source.silent`: an expected source is late.
+    SourceSilent(Silence),
+    /// `source.heard`: it is back.
+    SourceHeard(Silence),
+    /// `source.unrostered`: a source ships that the roster does not name.
+    SourceUnrostered(Unrostered),
+    /// `refusal`: batches that were not taken, counted.
+    Refusal(Refusal),
+    /// `checkpoint.anchor`: an authority outside stamped a checkpoint.
+    CheckpointAnchor(Box<Anchor>),
+    /// `call.import`: a foreign recorder's call, all twelve fields, unsealed.
+    CallImport(Box<Call>, Box<Ending>, Box<Import>),
 }
 
 impl Body {
@@ -68,6 +98,17 @@ impl Body {
             Self::Manifest(_) => "manifest",
             Self::AuthFailure(_) => "auth.failure",
             Self::Anomaly(_) => "anomaly",
+            Self::Key(_) => LogKind::Key.as_str(),
+            Self::Roster(_) => LogKind::Roster.as_str(),
+            Self::Fork(_) => LogKind::Fork.as_str(),
+            Self::ChainGap(_) => LogKind::ChainGap.as_str(),
+            Self::Quarantine(_) => LogKind::Quarantine.as_str(),
+            Self::SourceSilent(_) => LogKind::SourceSilent.as_str(),
+            Self::SourceHeard(_) => LogKind::SourceHeard.as_str(),
+            Self::SourceUnrostered(_) => LogKind::SourceUnrostered.as_str(),
+            Self::Refusal(_) => LogKind::Refusal.as_str(),
+            Self::CheckpointAnchor(_) => LogKind::CheckpointAnchor.as_str(),
+            Self::CallImport(..) => LogKind::CallImport.as_str(),
         }
     }
 }
