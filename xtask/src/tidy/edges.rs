@@ -9,6 +9,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("affiant-capture", &["affiant-entry"]),
     ("affiant-policy", &["affiant-entry"]),
     ("affiant-spool", &[]),
+    ("affiant-log", &["affiant-tlog"]),
+    ("affiant-audit", &["affiant-entry", "affiant-tlog"]),
+    ("affiant-verify-wasm", &["affiant-audit"]),
     ("affiant-kernel-clock", &[]),
     (
         "affiant-agent",
@@ -26,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         // the demo server only behind the feature `demo`
         &[
             "affiant-agent",
+            "affiant-audit",
             "affiant-capture",
             "affiant-demo-server",
             "affiant-entry",
@@ -46,6 +50,7 @@ const PURE: &[&str] = &[
     "affiant-tlog",
     "affiant-capture",
     "affiant-policy",
+    "affiant-audit",
 ];
 
 /// What a pure crate may not use, even behind another name.
@@ -68,6 +73,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "affiant-agent",
+            "affiant-log",
             "affiant-cli",
             "affiant-demo-server",
             "affiant-conformance-server",
