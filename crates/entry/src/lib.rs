@@ -48,6 +48,7 @@ mod fact;
 mod ids;
 mod kind;
 pub mod limits;
+pub mod link;
 mod moment;
 mod note_text;
 pub mod receipt;

@@ -29,7 +29,7 @@
 //! # What is not checked
 //!
 //! Reading a batch splits it. Whether its entries are entries, its seals hold and its groups fit the
-//! chain is for the chain judge to say; whose batch it is, for the receiver's TLS.
+//! chain is for [`link`](crate::link) to say; whose batch it is, for the receiver's TLS.
 //!
 //! Specification: `docs/spec/batch.md`.
 

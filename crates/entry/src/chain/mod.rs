@@ -32,7 +32,7 @@ mod calls;
 mod finding;
 mod group;
 mod head;
-mod reading;
+pub(crate) mod reading;
 mod report;
 mod verifier;
 

@@ -3,33 +3,36 @@
 use std::borrow::Cow;
 use std::error::Error;
 
+use affiant_tlog::note::Note;
 use serde::Deserialize;
 
 use super::finding::Fault;
 use super::group::Effect;
 use super::report::Coverage;
+use crate::codec::encode_seal;
 use crate::completeness::Completeness;
 use crate::decode::{Decoded, Kind};
 use crate::ids::{BootId, SealNumber};
 use crate::limits::clip;
+use crate::seal::SealText;
 
 /// The members of `boot_info` that tie a boot into its chain.
 #[derive(Deserialize)]
-pub(super) struct BootInfo<'a> {
-    pub(super) spool: String,
-    pub(super) key: String,
+pub(crate) struct BootInfo<'a> {
+    pub(crate) spool: String,
+    pub(crate) key: String,
     #[serde(default)]
-    pub(super) rotation: Option<String>,
+    pub(crate) rotation: Option<String>,
     #[serde(borrow)]
     previous: &'a serde_json::value::RawValue,
 }
 
 /// The last seal of the boot before.
 #[derive(Deserialize)]
-pub(super) struct Previous {
-    pub(super) boot: BootId,
-    pub(super) seal: SealNumber,
-    pub(super) hash: String,
+pub(crate) struct Previous {
+    pub(crate) boot: BootId,
+    pub(crate) seal: SealNumber,
+    pub(crate) hash: String,
 }
 
 #[derive(Deserialize)]
@@ -40,7 +43,7 @@ struct Absent<'a> {
 }
 
 impl<'a> BootInfo<'a> {
-    pub(super) fn of(boot: &'a Decoded) -> Option<Self> {
+    pub(crate) fn of(boot: &'a Decoded) -> Option<Self> {
         serde_json::from_str(boot.member("boot_info")?).ok()
     }
 
@@ -49,7 +52,7 @@ impl<'a> BootInfo<'a> {
         clippy::option_option,
         reason = "present, absent and malformed are three"
     )]
-    pub(super) fn previous(&self) -> Option<Option<Previous>> {
+    pub(crate) fn previous(&self) -> Option<Option<Previous>> {
         let raw = self.previous.get();
         let absent = serde_json::from_str::<Absent<'_>>(raw).is_ok();
         if absent {
@@ -135,8 +138,39 @@ fn gap(entry: &Decoded) -> Effect {
     }
 }
 
+/// Note and text of a seal entry that is spelled as the codec spells it.
+pub(crate) fn read_seal(entry: &Decoded) -> Result<(Note, SealText), String> {
+    let header = entry.header();
+    let (Some(seal), Some(note_text)) = (entry.seal(), entry.note()) else {
+        return Err("`seal` or `note` cannot be read".to_owned());
+    };
+    let note = Note::parse(note_text.as_bytes()).map_err(|error| spell(&error))?;
+    let text = SealText::parse(note.text()).map_err(|error| spell(&error))?;
+    if text.source != header.source || text.boot != header.boot || text.seal != seal {
+        return Err("entry and note name different sources, boots or seals".to_owned());
+    }
+    let signers = note.signatures();
+    let one = signers.len() == 1
+        && signers
+            .iter()
+            .all(|s| s.name().as_str() == text.source.as_str());
+    if !one {
+        return Err(
+            "note does not have exactly one signature, by a key named after the source".to_owned(),
+        );
+    }
+    // A seal entry is under no seal of its own: another spelling of it would go unnoticed until the
+    // next seal.
+    let spelled = encode_seal(&header.source, header.boot, seal, &note_text)
+        .map_err(|error| spell(&error))?;
+    if spelled.as_slice() != entry.bytes() {
+        return Err("entry is not in its canonical spelling".to_owned());
+    }
+    Ok((note, text))
+}
+
 /// An error with its causes, in one line.
-pub(super) fn spell(error: &dyn Error) -> String {
+pub(crate) fn spell(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -7,11 +7,10 @@ use super::calls::{Calls, OpenCall};
 use super::finding::{Fault, Finding, Place};
 use super::group::{Effect, Group, Said};
 use super::head::RememberedHead;
-use super::reading::{BootInfo, Previous, effect_of, spell};
+use super::reading::{BootInfo, Previous, effect_of, read_seal, spell};
 use super::report::{
     ChainReport, Counts, Coverage, FINDINGS_MAX, HeadCheck, KeyUse, LastSeal, bump,
 };
-use crate::codec::encode_seal;
 use crate::decode::{DecodeError, Decoded, Header, Kind};
 use crate::ids::{BootId, SealNumber, Seq, SourceId, SpoolName};
 use crate::limits::{GROUP_ENTRIES_MAX, clip};
@@ -757,35 +756,4 @@ impl ChainVerifier {
             });
         }
     }
-}
-
-/// Note and text of a seal entry that is spelled as the codec spells it.
-fn read_seal(entry: &Decoded) -> Result<(Note, SealText), String> {
-    let header = entry.header();
-    let (Some(seal), Some(note_text)) = (entry.seal(), entry.note()) else {
-        return Err("`seal` or `note` cannot be read".to_owned());
-    };
-    let note = Note::parse(note_text.as_bytes()).map_err(|error| spell(&error))?;
-    let text = SealText::parse(note.text()).map_err(|error| spell(&error))?;
-    if text.source != header.source || text.boot != header.boot || text.seal != seal {
-        return Err("entry and note name different sources, boots or seals".to_owned());
-    }
-    let signers = note.signatures();
-    let one = signers.len() == 1
-        && signers
-            .iter()
-            .all(|s| s.name().as_str() == text.source.as_str());
-    if !one {
-        return Err(
-            "note does not have exactly one signature, by a key named after the source".to_owned(),
-        );
-    }
-    // A seal entry is under no seal of its own: another spelling of it would go unnoticed until the
-    // next seal.
-    let spelled = encode_seal(&header.source, header.boot, seal, &note_text)
-        .map_err(|error| spell(&error))?;
-    if spelled.as_slice() != entry.bytes() {
-        return Err("entry is not in its canonical spelling".to_owned());
-    }
-    Ok((note, text))
 }

@@ -149,7 +149,7 @@ pub struct Quarantine {
     pub leaf: LeafRef,
     /// The number that belongs at its place.
     pub seq: Option<Seq>,
-    /// What is wrong with it, from a closed list (see `docs/spec/leaf-kinds.md`).
+    /// What is wrong with it, from a closed list ([`EntryProblem`](crate::link::EntryProblem)).
     pub problem: Cow<'static, str>,
 }
 

@@ -8,6 +8,7 @@ mod attacks;
 mod completeness;
 mod decode;
 mod honest;
+mod link;
 mod properties;
 mod reclose;
 mod rotation;
