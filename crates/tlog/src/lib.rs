@@ -1,7 +1,18 @@
 //! RFC 6962 Merkle trees and C2SP signed notes, as pure functions over bytes.
 //!
 //! This crate knows nothing of what a leaf means, and it touches no clock, randomness, file, socket
-//! or environment: a browser can verify with it. It keeps no tree on disk and reads no tiles.
+//! or environment: a browser can verify with it. It opens no files and asks no witness: it says which
+//! bytes to read and write, and judges those it is given.
+//!
+//! | module | C2SP specification |
+//! |---|---|
+//! | [`note`] | signed-note 1.0.0 |
+//! | [`checkpoint`] | tlog-checkpoint 1.0.0 |
+//! | [`tile`], [`bundle`] | tlog-tiles, SHA-256, 256 wide |
+//! | [`cosignature`] | tlog-cosignature: Ed25519, and ML-DSA-44 with the feature `ml-dsa` |
+//! | [`witness`] | tlog-witness 1.0.0: add-checkpoint |
+//! | [`tlog_proof`] | tlog-proof, version 1 |
+//! | [`policy`] | tlog-policy |
 //!
 //! # The tree
 //!
@@ -14,8 +25,8 @@
 //! ```
 //!
 //! Sizes and indexes are [`TreeSize`] and [`LeafIndex`], never bare integers. A proof holds at most
-//! 64 hashes for one leaf, 65 between two sizes. Proving reads all leaf hashes it is given: `O(n)`
-//! time, `O(log n)` memory.
+//! 64 hashes for one leaf, 65 between two sizes. Proving from leaf hashes reads all of them; proving
+//! from tiles ([`tile::TileReader`]) reads a few.
 //!
 //! ```
 //! use affiant_tlog::{CompactTree, LeafIndex, inclusion_proof, leaf_hash, verify_inclusion};
@@ -40,7 +51,7 @@
 //!
 //! - RFC 6962 sections 2.1 (Merkle tree hash), 2.1.1 (audit paths), 2.1.2 (consistency proofs);
 //!   RFC 9162 section 2.1 defines the same tree.
-//! - C2SP signed-note 1.0.0, <https://c2sp.org/signed-note>: Ed25519 keys (type `0x01`) only.
+//! - C2SP signed-note 1.0.0, <https://c2sp.org/signed-note>, and those of the table above.
 //! - RFC 8032 (Ed25519), verified strictly: small-order keys and points are refused.
 #![cfg_attr(
     not(test),
@@ -57,11 +68,15 @@
 
 pub mod bundle;
 pub mod checkpoint;
+pub mod cosignature;
 pub mod hash;
 pub mod note;
+pub mod policy;
 pub mod proof;
 pub mod tile;
+pub mod tlog_proof;
 pub mod tree;
+pub mod witness;
 
 pub use checkpoint::Checkpoint;
 pub use hash::{HASH_BYTES, Hash, ParseHashError, empty_root, leaf_hash, node_hash};

@@ -67,6 +67,7 @@ mod signer;
 mod verifier;
 mod verify;
 
+pub(crate) use key_ref::split_key;
 pub use key_ref::{KeyId, KeyName, KeyNameError, KeyRef, ParseKeyError};
 pub use signed::{
     MAX_NOTE_BYTES, MAX_SIGNATURES, Note, ParseNoteError, SignError, Signature, SignatureLineError,
