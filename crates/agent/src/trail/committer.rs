@@ -247,7 +247,7 @@ impl Committer {
     fn prepare(&self, records: &mut [Record], at: Moment) -> Result<Prepared, Trouble> {
         // Each round makes one record fit; the second round for the same record leaves a notice.
         for _ in 0..=records.len().saturating_mul(2) {
-            match self.parts.sealer.prepare(records, at, &self.parts.signer) {
+            match self.parts.sealer.prepare(&*records, at, &self.parts.signer) {
                 Ok(prepared) => return Ok(prepared),
                 Err(SealError::TooLong { index, bytes }) => {
                     if let Some(record) = records.get_mut(index) {

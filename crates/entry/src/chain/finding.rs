@@ -74,6 +74,12 @@ pub enum Fault {
         /// What the reader said.
         reason: String,
     },
+    /// An entry of a kind that only an aggregator writes, in its own name.
+    #[error("entry is of kind `{kind}`, which no source writes")]
+    ForeignKind {
+        /// The kind.
+        kind: &'static str,
+    },
     /// The storage lost or altered bytes.
     #[error("storage is damaged: {what}")]
     Damaged {
@@ -290,6 +296,7 @@ impl Fault {
             | Self::Gap { .. }
             | Self::Nothing => Verdict::Incomplete,
             Self::NotAnEntry { .. }
+            | Self::ForeignKind { .. }
             | Self::Damaged { .. }
             | Self::Source { .. }
             | Self::Spool { .. }
@@ -328,6 +335,7 @@ impl Fault {
         match self {
             Self::NotAnEntry { .. } => "not-an-entry",
             Self::Unsupported { .. } => "unsupported",
+            Self::ForeignKind { .. } => "foreign-kind",
             Self::Damaged { .. } => "damaged",
             Self::Source { .. } => "source",
             Self::Spool { .. } => "spool",

@@ -283,7 +283,17 @@ fn problem_of(header: &Header, source: &SourceId, boot: BootId, seq: Seq) -> Opt
         Kind::Boot if seq.0 > 0 => Some(EntryProblem::BootInside),
         Kind::Log(_) => Some(EntryProblem::ForeignKind),
         Kind::Unknown(_) => Some(EntryProblem::UnknownKind),
-        _ => None,
+        Kind::CallBegin
+        | Kind::CallTask
+        | Kind::CallEnd
+        | Kind::Boot
+        | Kind::Stop
+        | Kind::Heartbeat
+        | Kind::Gap
+        | Kind::Session
+        | Kind::Manifest
+        | Kind::AuthFailure
+        | Kind::Anomaly => None,
     }
 }
 
@@ -390,9 +400,12 @@ fn check_signature(
         key: signer.clone(),
     };
     let Some(boot) = boot else {
-        return verified(trust.keys()).map_err(|error| match error {
-            BadSeal::OtherKey { .. } => untrusted(),
-            other => other,
+        return verified(trust.keys()).map_err(|error| {
+            if matches!(error, BadSeal::OtherKey { .. }) {
+                untrusted()
+            } else {
+                error
+            }
         });
     };
     let trusted = trust.trusts(&boot.key) || {

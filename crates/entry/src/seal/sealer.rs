@@ -8,6 +8,7 @@ use affiant_tlog::{CompactTree, Hash, leaf_hash};
 use crate::codec::{EncodeError, EntryBytes, Stamp, encode, encode_seal};
 use crate::fact::Fact;
 use crate::ids::{BootId, SealNumber, Seq, SourceId, SpoolName, SpoolNameError};
+use crate::kind::LogKind;
 use crate::limits::{GROUP_ENTRIES_MAX, INTEGER_MAX};
 use crate::moment::Moment;
 use crate::record::{Body, Boot, Record};
@@ -85,6 +86,15 @@ pub enum SealError {
         /// What is wrong with it.
         fault: BootFault,
     },
+    /// A record of a kind that only an aggregator writes, in its own name and unsealed: a bug of the
+    /// caller.
+    #[error("record {index} is of kind `{kind}`, which no source writes")]
+    ForeignKind {
+        /// Which record, counted from 0.
+        index: usize,
+        /// Its kind.
+        kind: &'static str,
+    },
     /// The signer's name is not the source id.
     #[error("signer key is called `{found}` instead of `{expected}`")]
     SignerName {
@@ -158,12 +168,13 @@ impl Sealer {
     ///
     /// # Errors
     /// [`SealError`]; [`SealError::TooLong`] names the record to shorten.
-    pub fn prepare(
+    pub fn prepare<'r>(
         &self,
-        records: &[Record],
+        records: impl IntoIterator<Item = &'r Record>,
         at: Moment,
         signer: &SignerKey,
     ) -> Result<Prepared, SealError> {
+        let records: Vec<&Record> = records.into_iter().collect();
         if signer.name().as_str() != self.source.as_str() {
             let found = signer.name().as_str().to_owned();
             return Err(SealError::SignerName {
@@ -176,8 +187,8 @@ impl Sealer {
                 count: records.len(),
             });
         }
-        self.check_boot(records, signer)?;
-        let entries = self.encode_all(records)?;
+        self.check_records(&records, signer)?;
+        let entries = self.encode_all(&records)?;
         let tree: CompactTree = entries
             .iter()
             .map(|entry| leaf_hash(entry.as_slice()))
@@ -265,7 +276,7 @@ impl Sealer {
         self.head.previous
     }
 
-    fn encode_all(&self, records: &[Record]) -> Result<Vec<EntryBytes>, SealError> {
+    fn encode_all(&self, records: &[&Record]) -> Result<Vec<EntryBytes>, SealError> {
         let mut entries = Vec::with_capacity(records.len());
         for ((index, record), seq) in records.iter().enumerate().zip(self.head.next_seq..) {
             let stamp = Stamp {
@@ -282,7 +293,7 @@ impl Sealer {
         Ok(entries)
     }
 
-    fn check_boot(&self, records: &[Record], signer: &SignerKey) -> Result<(), SealError> {
+    fn check_records(&self, records: &[&Record], signer: &SignerKey) -> Result<(), SealError> {
         let begins = self.head.next_seq == 0;
         for (index, record) in records.iter().enumerate() {
             let must_be_boot = begins && index == 0;
@@ -299,6 +310,10 @@ impl Sealer {
             };
             if let Some(fault) = fault {
                 return Err(SealError::Boot { index, fault });
+            }
+            let kind = record.body.kind();
+            if LogKind::of(kind).is_some() {
+                return Err(SealError::ForeignKind { index, kind });
             }
         }
         Ok(())

@@ -132,9 +132,11 @@ fn a_chain_that_begins_anew_is_a_gap() {
 fn two_chains_of_one_source_are_a_fork() {
     let mut world = World::lived();
     let one = offers(&world);
-    let fork = |offer: &Offer, cursor: &ChainCursor| match place(cursor, offer) {
-        Placement::Fork(kind) => kind,
-        other => panic!("{other:?}"),
+    let fork = |offer: &Offer, cursor: &ChainCursor| {
+        let Placement::Fork(kind) = place(cursor, offer) else {
+            panic!("no fork: {:?}", place(cursor, offer))
+        };
+        kind
     };
     // The same seal number over other entries.
     let other_text = |at: usize, change: &dyn Fn(&mut SealText)| {
