@@ -1,7 +1,8 @@
 #!/bin/sh
 # install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/, venv-tlog/.
 #
-# Needs npm, python3 >= 3.10 and >= 3.12 with venv, and the configured package registries.
+# Needs the programs of packages.txt (installed where apt-get may), npm, python3 >= 3.10 and >= 3.12 with
+# venv, and the configured package registries.
 # Quiet when all goes well; does nothing when the same pins are already there.
 set -eu
 
@@ -12,6 +13,19 @@ mkdir -p -- "$1"
 dir=$(CDPATH='' cd -- "$1" && pwd)
 
 fail() { echo "error: $*" >&2; exit 1; }
+
+# Debian packages of the tests, each with a program that shows it is there: a TSA and a token to judge
+# anchors and log keys with, a browser for the verifier's page, hosts of our own
+missing=
+while read -r program package; do
+  command -v "$program" >/dev/null || missing="$missing $package"
+done <"$here/packages.txt"
+if [ -n "$missing" ]; then
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "missing packages:$missing"
+  # shellcheck disable=SC2086
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } \
+    >"$dir/apt.log" 2>&1 || { cat -- "$dir/apt.log" >&2; fail "apt-get install$missing failed"; }
+fi
 command -v npm >/dev/null || fail "npm is missing (apt package \`npm\`)"
 # interpreter MINOR: the first Python 3 that is new enough; a version manager may keep newer ones beside its default
 interpreter() {

@@ -12,6 +12,8 @@ use crate::tidy;
 pub(crate) fn full(root: &Path) -> Result<()> {
     lint(root)?;
     build(root)?;
+    // Before the tests: some judge with programs that are installed here.
+    install_peers(root)?;
     tests(root)?;
     step(
         root,
@@ -19,7 +21,6 @@ pub(crate) fn full(root: &Path) -> Result<()> {
         "cargo",
         &["build", "--manifest-path", "fuzz/Cargo.toml"],
     )?;
-    install_peers(root)?;
     peers(root)
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn quick(root: &Path) -> Result<()> {
     tests(root)
 }
 
-/// Installs the peers of the tests: npm and PyPI packages, pinned in `testdata/peers`.
+/// Installs the peers of the tests: npm and PyPI packages pinned in `testdata/peers`, Debian's.
 pub(crate) fn install_peers(root: &Path) -> Result<()> {
     let target = peers_dir(root);
     step(
