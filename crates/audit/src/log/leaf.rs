@@ -1,0 +1,52 @@
+//! One leaf, hashed and read. Independent of all others, so that many cores may read leaves at once.
+
+use affiant_entry::decode::Decoded;
+use affiant_tlog::{Hash, leaf_hash};
+
+/// A leaf's hash, and its entry if the bytes are one.
+#[derive(Debug)]
+pub struct Leaf {
+    pub(super) hash: Hash,
+    pub(super) body: Body,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    Entry(Box<Decoded>),
+    Unreadable(Vec<u8>),
+}
+
+impl Leaf {
+    /// Hashes and reads the bytes of one leaf. Never fails: bytes that are no entry are a leaf too.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Self {
+        let body = match Decoded::parse_any_kind(bytes) {
+            Ok(entry) => Body::Entry(Box::new(entry)),
+            Err(_) => Body::Unreadable(bytes.to_vec()),
+        };
+        Self {
+            hash: leaf_hash(bytes),
+            body,
+        }
+    }
+
+    /// RFC 6962 leaf hash.
+    #[must_use]
+    pub const fn hash(&self) -> Hash {
+        self.hash
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match &self.body {
+            Body::Entry(entry) => entry.bytes(),
+            Body::Unreadable(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn entry(&self) -> Option<&Decoded> {
+        match &self.body {
+            Body::Entry(entry) => Some(entry),
+            Body::Unreadable(_) => None,
+        }
+    }
+}

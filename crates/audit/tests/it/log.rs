@@ -1,0 +1,48 @@
+//! What the judge says, beyond yes and no.
+
+use affiant_audit::Verdict;
+use affiant_audit::log::{AuditReport, Leaf, LogAudit};
+use affiant_tlog::LeafIndex;
+
+use super::world::{World, checkpoint, codes, verdicts};
+
+/// Pushes all leaves into a prepared judge.
+pub(crate) fn run(mut audit: LogAudit, leaves: &[Vec<u8>]) -> AuditReport {
+    for leaf in leaves {
+        audit.push(Leaf::read(leaf));
+    }
+    audit.finish(&checkpoint(leaves))
+}
+
+#[test]
+fn an_empty_log_says_nothing_and_is_ok() {
+    let report = run(
+        LogAudit::new(affiant_audit::log::Expectation::default()),
+        &[],
+    );
+    assert_eq!(report.verdict, Verdict::Ok);
+    assert!(report.sources.is_empty() && report.aggregator.is_none());
+}
+
+#[test]
+fn entries_before_the_beginning_are_looked_at_for_their_place_only() {
+    let (mut world, mut a, _) = World::lived();
+    let since = u64::try_from(world.leaves.len()).unwrap();
+    world.append(&a.boot());
+    world.append(&a.work());
+    world.expectation.since = Some(LeafIndex(since));
+    let report = world.judge();
+    assert_eq!(report.verdict, Verdict::Ok, "{:?}", codes(&report));
+    assert_eq!(verdicts(&report), ["gw-7: COMPLETE", "gw-8: "]);
+    assert_eq!(report.sources[0].counts.entries, 5);
+}
+
+#[test]
+fn a_report_is_json() {
+    let (world, ..) = World::lived();
+    let json = serde_json::to_value(world.judge()).unwrap();
+    assert_eq!(json["verdict"], "ok");
+    assert_eq!(json["sources"][0]["intervals"][0]["verdict"], "COMPLETE");
+    assert_eq!(json["sources"][0]["intervals"][0]["from"]["seq"], 0);
+    assert_eq!(json["counts"]["leaves"], world.leaves.len());
+}

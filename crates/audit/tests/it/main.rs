@@ -1,0 +1,6 @@
+//! Behaviour of the judge of a log, as its users see it.
+
+mod attacks;
+mod benign;
+mod log;
+mod world;
