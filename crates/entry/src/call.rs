@@ -210,7 +210,8 @@ pub struct Redaction {
 /// Field 2: what ties the invocations of one conversation together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Session {
-    /// The identifier.
+    /// The identifier; written as absent where it is empty.
+    #[serde(serialize_with = "or_absent")]
     pub id: String,
     /// How it was found.
     pub origin: SessionOrigin,
@@ -236,6 +237,8 @@ pub enum SessionOrigin {
     StdioProcess,
     /// Same principal, client and idle window.
     Inferred,
+    /// A foreign recorder says so (`call.import`), or says nothing.
+    Foreign,
 }
 
 /// Field 3: who acted.
@@ -256,7 +259,8 @@ pub struct Agent {
 /// Field 4: the MCP server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Server {
-    /// The id the operator gave it.
+    /// The id the operator gave it; written as absent where it is empty.
+    #[serde(serialize_with = "or_absent")]
     pub id: String,
     /// Its own name.
     pub name: Fact<String>,
@@ -279,6 +283,8 @@ pub enum Transport {
     Http,
     /// HTTP+SSE of 2024-11-05.
     Sse,
+    /// A foreign recorder does not say (`call.import`).
+    Unknown,
 }
 
 /// Field 5: the tool, exactly as sent.
@@ -333,7 +339,9 @@ pub struct Correlation {
     /// The `traceparent` it was taken from, as it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// The JSON-RPC id as raw JSON text: `1` and `"1"` differ.
+    /// The JSON-RPC id as raw JSON text: `1` and `"1"` differ; written as absent where it is empty,
+    /// which raw JSON never is.
+    #[serde(serialize_with = "or_absent")]
     pub request_id: String,
     /// Where the identifier was found.
     pub origin: CorrelationOrigin,
@@ -350,6 +358,8 @@ pub enum CorrelationOrigin {
     Header,
     /// Made here.
     Minted,
+    /// A foreign recorder's trace or request id (`call.import`).
+    Foreign,
 }
 
 /// Place of this call in a multi-round-trip request.
@@ -457,6 +467,8 @@ pub enum Reason {
     TaskFailed,
     /// The response could not be understood.
     MalformedResponse,
+    /// A foreign recorder reports an error in words of its own (`call.import`): see the text.
+    Reported,
 }
 
 /// Field 8.
@@ -466,4 +478,13 @@ pub struct Response {
     pub bytes: u64,
     /// Commitment to those bytes.
     pub commit: Commitment,
+}
+
+/// Only a foreign recorder leaves such a name empty: then the entry says that it is not there.
+fn or_absent<S: serde::Serializer>(text: &str, s: S) -> Result<S::Ok, S::Error> {
+    if text.is_empty() {
+        Fact::<&str>::absent("not recorded").serialize(s)
+    } else {
+        s.serialize_str(text)
+    }
 }
