@@ -125,7 +125,8 @@ impl LogReader {
         Ok(TileReader::new(&source, size).leaf_hashes(range)?)
     }
 
-    /// The root of the tree of this size, from the tiles at its right edge.
+    /// The root of the tree of this size, from the tiles at its right edge: those of trees that were
+    /// never a head may be missing.
     ///
     /// # Errors
     ///

@@ -92,8 +92,9 @@ impl Sequencer {
     /// Signs and publishes the engine's head.
     fn show(&self) -> Result<(), RoundError> {
         let engine = self.engine.as_ref().ok_or(RoundError::Gone)?;
-        let note = engine.sign()?;
         let checkpoint = engine.record().checkpoint();
+        self.publication.made(checkpoint.size);
+        let note = engine.sign()?;
         Ok(self.publication.publish(checkpoint, &note)?)
     }
 
@@ -145,11 +146,12 @@ impl Sequencer {
         }
         engine.check_told(told)?;
         self.epoch_seen = engine.record().epoch;
+        let checkpoint = engine.record().checkpoint();
+        self.publication.made(checkpoint.size);
         let note = match loaded.published {
             Some(note) => note,
             None => engine.sign()?,
         };
-        let checkpoint = engine.record().checkpoint();
         self.publication.publish(checkpoint, &note)?;
         self.engine = Some(engine);
         Ok(())

@@ -17,8 +17,8 @@ use std::sync::Arc;
 
 use affiant_tlog::bundle::BundleWriter;
 use affiant_tlog::checkpoint::Origin;
-use affiant_tlog::tile::{BundleId, TreeWriter};
-use affiant_tlog::{Hash, LeafIndex, Note, VerifierKey};
+use affiant_tlog::tile::{BundleId, TILE_LEVEL_MAX, TileId, TreeWriter};
+use affiant_tlog::{Hash, LeafIndex, Note, TreeSize, VerifierKey};
 
 use crate::clock::Clock;
 use crate::head::{HeadRecord, Tree};
@@ -139,16 +139,11 @@ fn settle(store: &dyn Store, record: &HeadRecord, objects: &[Object]) -> Result<
             store.unstage(&other)?;
         }
     }
-    for path in completed(record) {
-        store.remove_partials(&path)?;
-    }
     Ok(())
 }
 
-/// Paths of full tiles and bundles that were partial before this round.
-fn completed(record: &HeadRecord) -> Vec<String> {
-    use affiant_tlog::tile::{TILE_LEVEL_MAX, TileId};
-    let (old, new) = (record.from.size, record.tree.size);
+/// Paths of full tiles and bundles of a tree that were partial in an older one.
+pub(crate) fn completed(old: TreeSize, new: TreeSize) -> Vec<String> {
     let mut paths = Vec::new();
     let bundle = BundleId::in_tree(old.0 >> 8, old);
     let grown = bundle.and_then(|id| BundleId::in_tree(id.index(), new));

@@ -1,0 +1,136 @@
+//! An error at every operation of the store, alone and in pairs, and death between any two.
+
+use affiant_log::store::{Fault, MemStore};
+use affiant_log::{Log, SequenceError};
+
+use crate::support::{Ledger, audit, leaves, mem_reader, open_mem};
+
+/// Crosses a tile boundary, stays in a tile, fills several.
+const LONG: &[usize] = &[200, 3, 100, 600];
+const SHORT: &[usize] = &[254, 1, 2];
+
+#[test]
+fn an_error_at_any_operation_leaves_a_consistent_log() {
+    let operations = run(&MemStore::new(), LONG);
+    assert!(operations > 60, "{operations}");
+    for operation in 0..operations {
+        for fault in [Fault::Before, Fault::After] {
+            let store = MemStore::new();
+            store.fail_at(operation, fault);
+            run(&store, LONG);
+        }
+    }
+}
+
+#[test]
+fn two_errors_in_a_row_leave_a_consistent_log() {
+    let operations = run(&MemStore::new(), SHORT);
+    for first in 0..operations {
+        for distance in [1, 2, 3, 5, 8] {
+            for (one, two) in [
+                (Fault::Before, Fault::Before),
+                (Fault::Before, Fault::After),
+                (Fault::After, Fault::Before),
+                (Fault::After, Fault::After),
+            ] {
+                let store = MemStore::new();
+                store.fail_at(first, one);
+                store.fail_at(first + distance, two);
+                run(&store, SHORT);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_store_that_fails_for_long_loses_nothing() {
+    let operations = run(&MemStore::new(), SHORT);
+    for first in 0..operations {
+        let store = MemStore::new();
+        for operation in first..first + 40 {
+            store.fail_at(operation, Fault::Before);
+        }
+        run(&store, SHORT);
+    }
+}
+
+#[test]
+fn a_process_that_dies_at_any_operation_leaves_a_log_that_goes_on() {
+    let operations = run(&MemStore::new(), LONG);
+    for operation in 0..operations {
+        for fault in [Fault::Before, Fault::After] {
+            let store = MemStore::new();
+            store.fail_at(operation, fault);
+            for later in operation + 1..operation + 10_000 {
+                store.fail_at(later, Fault::Before);
+            }
+            let mut ledger = Ledger::default();
+            if let Ok(log) = open_mem(&store) {
+                for (batch, &count) in LONG.iter().enumerate() {
+                    submit_once(&log, leaves(batch, count), &mut ledger);
+                }
+            }
+            let found = store.snapshot();
+            let log = open_mem(&found).unwrap();
+            submit(&log, leaves(99, 300), &mut ledger);
+            log.close();
+            ledger.check(&audit(&mem_reader(&found), 1));
+        }
+    }
+}
+
+/// Submits batches one after another, trying again what is known not to be in the log, and opening
+/// the log again as often as needed. Gives the number of operations it took.
+fn run(store: &MemStore, batches: &[usize]) -> usize {
+    let mut ledger = Ledger::default();
+    let log = reopen(store);
+    for (batch, &count) in batches.iter().enumerate() {
+        submit(&log, leaves(batch, count), &mut ledger);
+    }
+    log.close();
+    let operations = store.operations().len();
+    ledger.check(&audit(&mem_reader(&store.snapshot()), 1));
+    // What is there is a log that goes on.
+    let again = store.snapshot();
+    let log = open_mem(&again).unwrap();
+    submit(&log, leaves(77, 10), &mut ledger);
+    log.close();
+    ledger.check(&audit(&mem_reader(&again), 1));
+    operations
+}
+
+fn reopen(store: &MemStore) -> Log {
+    for _ in 0..100 {
+        if let Ok(log) = open_mem(store) {
+            return log;
+        }
+    }
+    panic!("log does not open again");
+}
+
+fn submit(log: &Log, leaves: Vec<Vec<u8>>, ledger: &mut Ledger) {
+    for _ in 0..100 {
+        match log.submit(leaves.clone()).wait() {
+            Ok(appended) => {
+                ledger.acknowledged.push((appended.first, leaves));
+                return;
+            }
+            Err(error) if error.is_absent() => {}
+            Err(SequenceError::Unknown(_)) => {
+                ledger.unknown.push(leaves);
+                return;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    panic!("log does not recover");
+}
+
+fn submit_once(log: &Log, leaves: Vec<Vec<u8>>, ledger: &mut Ledger) {
+    match log.submit(leaves.clone()).wait() {
+        Ok(appended) => ledger.acknowledged.push((appended.first, leaves)),
+        Err(error) if error.is_absent() => {}
+        Err(SequenceError::Unknown(_)) => ledger.unknown.push(leaves),
+        Err(error) => panic!("{error:?}"),
+    }
+}

@@ -1,0 +1,8 @@
+//! What a log keeps, whatever fails.
+
+mod directory;
+mod faults;
+mod judges;
+mod recovery;
+mod sequencing;
+mod support;
