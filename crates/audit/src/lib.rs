@@ -23,5 +23,9 @@
 )]
 
 pub mod log;
+pub mod proof;
+pub mod trust;
 
 pub use affiant_entry::chain::Verdict;
+pub use proof::ProofFile;
+pub use trust::TrustFile;

@@ -299,7 +299,14 @@ impl Chain {
             from: edge(group.first, text.first),
             to,
         });
+        let mut foreign = None;
         for (leaf, seq) in group.leaves.iter().zip(text.first.0..) {
+            if leaf
+                .entry()
+                .is_some_and(|entry| matches!(entry.header().kind, Kind::Log(_)))
+            {
+                foreign = Some(Seq(seq));
+            }
             if leaf.entry().is_none() && self.unreadable.len() < FINDINGS_MAX {
                 self.unreadable.push((text.boot, Seq(seq), leaf.hash));
             }
@@ -307,6 +314,13 @@ impl Chain {
         }
         run.verifier.push(group.seal.bytes());
         run.to = to;
+        if let Some(seq) = foreign {
+            let place = Place {
+                seq: Some(seq),
+                ..self.place().boot(text.boot).at(group.at)
+            };
+            self.find(Finding::new(place, Fault::ForeignKind));
+        }
     }
 
     fn end_run(&mut self) {
