@@ -5,10 +5,12 @@
 mod admin;
 pub mod clock;
 pub mod config;
+pub mod enrol;
 pub mod entropy;
 pub mod keys;
 mod metrics;
 pub mod proxy;
 pub mod recorder;
+pub mod ship;
 pub mod state;
 pub mod trail;

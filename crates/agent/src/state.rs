@@ -8,6 +8,8 @@
 //! DIR/keys/commit.key       key of commitments and token hashes, mode 0600
 //! DIR/keys/heads/NAME       last seal of spool NAME that the key holder remembers
 //! DIR/spools/NAME/          one spool a chain
+//! DIR/ship/enrolment.json   at which aggregator this source is enrolled; beside it key and certificates
+//! DIR/ship/checkpoint       the newest checkpoint of its log that was verified
 //! DIR/agent.json            where a running gateway listens
 //! ```
 
@@ -64,6 +66,12 @@ impl DataDir {
         self.spools().join(name)
     }
 
+    /// `ship/`.
+    #[must_use]
+    pub fn ship(&self) -> PathBuf {
+        self.root.join("ship")
+    }
+
     /// `agent.json`.
     #[must_use]
     pub fn agent_json(&self) -> PathBuf {
@@ -98,7 +106,7 @@ impl DataDir {
     }
 }
 
-fn create_private_dir(dir: &Path) -> std::io::Result<()> {
+pub(crate) fn create_private_dir(dir: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     if dir.is_dir() {
         return Ok(());

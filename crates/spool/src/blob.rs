@@ -115,11 +115,16 @@ pub(crate) fn sync(storage: &dyn Storage, dir: &Path) -> io::Result<()> {
 
 /// Removes a blob; whether there was one.
 pub(crate) fn remove(storage: &dyn Storage, dir: &Path, id: BlobId) -> io::Result<bool> {
-    let removed = optional(storage.remove(&path(dir, id)))?.is_some();
+    let removed = remove_unsynced(storage, dir, id)?;
     if removed {
         sync(storage, dir)?;
     }
     Ok(removed)
+}
+
+/// Removes a blob; a power loss may bring it back until the next [`sync`].
+pub(crate) fn remove_unsynced(storage: &dyn Storage, dir: &Path, id: BlobId) -> io::Result<bool> {
+    Ok(optional(storage.remove(&path(dir, id)))?.is_some())
 }
 
 fn path(dir: &Path, id: BlobId) -> PathBuf {

@@ -42,7 +42,7 @@ pub enum KeyFileError {
 }
 
 /// Reads a secret text file; `None` if there is none.
-pub(super) fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> {
+pub(crate) fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, KeyFileError> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -66,7 +66,7 @@ pub(super) fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, KeyF
 }
 
 /// Writes a file whole: a private temporary beside it, synced, renamed over it, directory synced.
-pub(super) fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
+pub(crate) fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
     let temporary = dir.join(format!(

@@ -24,16 +24,21 @@ pub struct Adopted {
 pub fn adopt_orphans(dir: &DataDir) -> Result<Vec<Adopted>, OpenTrailError> {
     let mut adopted = Vec::new();
     for name in dir.spool_names()? {
-        if Spool::is_locked(dir.spool(&name)).unwrap_or(true) || is_stopped(&dir.spool(&name)) {
-            continue;
-        }
-        match adopt(dir, &name) {
+        match adopt_orphan(dir, &name) {
             Ok(true) => adopted.push(Adopted { name }),
             Ok(false) => {}
             Err(error) => tracing::warn!(%error, spool = name, "orphan cannot be adopted"),
         }
     }
     Ok(adopted)
+}
+
+/// [`adopt_orphans`] for one spool: whether there was something to adopt.
+pub(crate) fn adopt_orphan(dir: &DataDir, name: &str) -> Result<bool, OpenTrailError> {
+    if Spool::is_locked(dir.spool(name)).unwrap_or(true) || is_stopped(&dir.spool(name)) {
+        return Ok(false);
+    }
+    adopt(dir, name)
 }
 
 fn adopt(dir: &DataDir, name: &str) -> Result<bool, OpenTrailError> {

@@ -1,6 +1,6 @@
 //! The owner of the chain head: encodes, seals and appends groups, one after the other.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,10 +8,13 @@ use std::time::Duration;
 use affiant_entry::record::{Body, Record};
 use affiant_entry::seal::{Prepared, SealError, Sealer};
 use affiant_entry::{CallId, CommitKey, Moment};
-use affiant_spool::{AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, Spool};
+use affiant_spool::{
+    AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, Ordinal, ReleaseError, Spool,
+};
 use affiant_tlog::note::SignerKey;
 
 use super::loss::Loss;
+use super::release::Release;
 use super::shrink::shrink;
 use super::{Item, OnFull, Outcome, Pending};
 use crate::keys::HeadFile;
@@ -46,6 +49,12 @@ pub struct CommitStats {
     pub entries_lost: AtomicU64,
     /// Whether the storage takes entries now.
     pub failing: AtomicBool,
+    /// The first ordinal of the spool that is not durable.
+    pub(crate) durable_end: AtomicU64,
+    /// Appends that failed: what a reader saw of one may be replaced by another group.
+    pub(crate) append_failures: AtomicU64,
+    /// Told of each group that became durable.
+    pub(crate) grown: tokio::sync::Notify,
 }
 
 /// Why a group did not get onto the disk.
@@ -69,6 +78,8 @@ pub(super) struct Parts {
 /// The owner of one chain's head.
 pub(super) struct Committer {
     parts: Parts,
+    /// Blobs stored in this boot, and the first ordinal that may name them.
+    blobs_put: HashMap<BlobId, Ordinal>,
     loss: Option<Loss>,
     backlog: VecDeque<Item>,
     last_commit: Moment,
@@ -92,8 +103,12 @@ impl Committer {
         stats
             .spool_bytes_max
             .store(parts.spool.bytes_max(), Ordering::Relaxed);
+        stats
+            .durable_end
+            .store(parts.spool.durable_end().get(), Ordering::Relaxed);
         Self {
             parts,
+            blobs_put: HashMap::new(),
             loss: None,
             backlog: VecDeque::new(),
             last_commit: crate::clock::now(),
@@ -223,7 +238,10 @@ impl Committer {
         } else {
             self.parts.spool.append_group(&frames)
         };
-        appended.map_err(|error| trouble_of(&error))?;
+        appended.map_err(|error| {
+            self.stats.append_failures.fetch_add(1, Ordering::SeqCst);
+            trouble_of(&error)
+        })?;
         // The group is durable and whole: a crash from here on finds it. Only now the head moves, in
         // memory and in the holder's memory; a crash between the two leaves the remembered head one
         // seal behind, which every verifier accepts.
@@ -241,6 +259,10 @@ impl Committer {
         self.stats
             .spool_bytes
             .store(self.parts.spool.bytes_used(), Ordering::Relaxed);
+        self.stats
+            .durable_end
+            .store(self.parts.spool.durable_end().get(), Ordering::SeqCst);
+        self.stats.grown.notify_one();
         Ok(())
     }
 
@@ -265,6 +287,8 @@ impl Committer {
 
     fn store_blob(&mut self, item: &mut Item) -> Result<(), Trouble> {
         if let Some(blob) = &item.blob {
+            let first = self.parts.spool.next_ordinal();
+            self.blobs_put.insert(BlobId::new(blob.sha256), first);
             self.parts
                 .spool
                 .put_blob(BlobId::new(blob.sha256), &blob.bytes)
@@ -357,6 +381,22 @@ impl Committer {
             }
         }
         true
+    }
+
+    /// Lets go of what a verified receipt covers.
+    pub(super) fn release(&mut self, of: &Release) -> Result<(), ReleaseError> {
+        let waits = self.loss.is_some() || !self.backlog.is_empty();
+        let put = &self.blobs_put;
+        let gone = |id: &BlobId| !waits && put.get(id).is_none_or(|first| *first < of.end);
+        let blobs: Vec<BlobId> = of.blobs.iter().copied().filter(gone).collect();
+        of.apply(&mut self.parts.spool, &blobs)?;
+        for id in &blobs {
+            self.blobs_put.remove(id);
+        }
+        self.stats
+            .spool_bytes
+            .store(self.parts.spool.bytes_used(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Seals the last group, closes the spool, makes the remembered head durable.

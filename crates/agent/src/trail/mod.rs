@@ -10,6 +10,7 @@ mod committer;
 mod loss;
 mod open;
 mod recover;
+mod release;
 mod shrink;
 
 use std::collections::VecDeque;
@@ -27,8 +28,13 @@ pub use committer::CommitStats;
 pub use open::{OpenTrailError, TrailOptions};
 pub use recover::RecoverError;
 
+pub(crate) use adopt::adopt_orphan;
+pub(crate) use open::orphan_options;
+pub(crate) use release::Release;
+
 use committer::Committer;
 
+use crate::ship::ShipStats;
 use crate::state::DataDir;
 
 /// Longest time a record that nobody waits for stays in memory.
@@ -138,6 +144,7 @@ struct Inner {
     heartbeat: Duration,
     name: String,
     dir: DataDir,
+    shipping: Arc<ShipStats>,
 }
 
 #[derive(Debug, Default)]
@@ -180,6 +187,7 @@ impl Trail {
             heartbeat,
             name: opened.name,
             dir,
+            shipping: Arc::default(),
         });
         let thread = std::thread::Builder::new()
             .name("trail".to_owned())
@@ -208,6 +216,12 @@ impl Trail {
     #[must_use]
     pub fn stats(&self) -> &CommitStats {
         &self.inner.stats
+    }
+
+    /// How shipping goes, if there is a shipper beside this trail.
+    #[must_use]
+    pub fn shipping(&self) -> Arc<ShipStats> {
+        Arc::clone(&self.inner.shipping)
     }
 
     /// Calls begun in this boot.

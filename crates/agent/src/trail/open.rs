@@ -200,6 +200,11 @@ pub(super) fn spool_options(options: &TrailOptions) -> affiant_spool::Options {
     out
 }
 
+/// How the spool of a dead process is opened.
+pub(crate) fn orphan_options(dir: &DataDir, name: &str) -> affiant_spool::Options {
+    spool_options(&TrailOptions::new(dir.clone(), name))
+}
+
 fn boot_body(
     options: &TrailOptions,
     ring: &KeyRing,

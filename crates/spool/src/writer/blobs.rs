@@ -64,6 +64,28 @@ impl Spool {
         Ok(removed)
     }
 
+    /// Removes blobs, with one sync for all of them; returns how many were there.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Storage`] names the blob at which the disk refused; those before it are gone.
+    pub fn remove_blobs(&mut self, ids: &[BlobId]) -> Result<u64, BlobError> {
+        let mut removed = 0_u64;
+        for &id in ids {
+            let failed = |source| BlobError::Storage { id, source };
+            let bytes = blob::len(&*self.storage, &self.dir, id).map_err(failed)?;
+            if blob::remove_unsynced(&*self.storage, &self.dir, id).map_err(failed)? {
+                self.blob_bytes = self.blob_bytes.saturating_sub(bytes.unwrap_or_default());
+                removed = removed.saturating_add(1);
+            }
+        }
+        if let Some(&id) = ids.last().filter(|_| removed > 0) {
+            blob::sync(&*self.storage, &self.dir)
+                .map_err(|source| BlobError::Storage { id, source })?;
+        }
+        Ok(removed)
+    }
+
     fn blob_full(&self, reason: FullReason, bytes_needed: u64) -> BlobError {
         let (bytes_used, bytes_max) = (self.bytes_used(), self.options.bytes_max);
         BlobError::Full {

@@ -49,8 +49,9 @@ impl Spool {
         self.restore_reserve().map_err(upkeep_failed)
     }
 
-    /// Moves the cursor behind `through`, durably, then deletes the segments that lie wholly before
-    /// it. The live segment stays. Blobs stay: only the caller knows who refers to them.
+    /// Moves the cursor behind `through`, durably, unless it is there already, then deletes the
+    /// segments that lie wholly before `through`'s end: a caller may acknowledge more than it releases.
+    /// The live segment stays. Blobs stay: only the caller knows who refers to them.
     ///
     /// # Errors
     ///
@@ -61,7 +62,7 @@ impl Spool {
         let mut released = Released::default();
         // Die anywhere here, and the cursor says why segments are missing.
         while let Some(segment) = self.closed.front() {
-            if segment.end > self.acknowledged_end {
+            if segment.end > through.next() {
                 break;
             }
             match self.storage.remove(&self.dir.join(&segment.name)) {
