@@ -73,7 +73,7 @@ pub(super) fn effect_of(entry: &Decoded, coverage: &mut Coverage) -> Effect {
         (Kind::Gap, _) => gap(entry),
         (Kind::CallBegin, Some(call)) => Effect::Begin(call),
         (Kind::CallEnd, Some(call)) => {
-            let fields = Completeness::of(entry);
+            let fields = Completeness::brief(entry);
             let missing = fields.iter().flat_map(Completeness::missing).collect();
             if let Some(fields) = &fields {
                 coverage.add(fields);
@@ -107,6 +107,13 @@ fn outcome_unknown(end: &Decoded) -> bool {
     struct Status<'a> {
         #[serde(borrow)]
         reason: Cow<'a, str>,
+    }
+    let plainly = end
+        .children("status")
+        .and_then(|status| status.find("reason"))
+        .filter(|reason| !reason.contains('\\'));
+    if let Some(reason) = plainly {
+        return reason == "\"outcome-unknown\"";
     }
     let status = end
         .member("status")

@@ -22,6 +22,26 @@ pub(super) enum Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
+    /// The sort of a value that has been read as JSON; `None` if serde cannot tell, as for what is
+    /// nested too deeply.
+    pub(super) fn of(raw: &'a str) -> Option<Self> {
+        let sort = match raw.as_bytes() {
+            [b'"', b'"'] | [b'n', ..] => Some(Self::Nothing),
+            [b'"', ..] => Some(Self::Text),
+            [b't' | b'f', ..] => Some(Self::Other),
+            [b'0'..=b'9', rest @ ..] if rest.len() < 19 && rest.iter().all(u8::is_ascii_digit) => {
+                Some(Self::Number)
+            }
+            [b'{', ..] => raw
+                .strip_prefix("{\"absent\":\"")
+                .and_then(|rest| rest.strip_suffix("\"}"))
+                .filter(|reason| !reason.is_empty() && !reason.contains(['"', '\\']))
+                .map(|reason| Self::Absent(Cow::Borrowed(reason))),
+            _ => None,
+        };
+        sort.or_else(|| serde_json::from_str(raw).ok())
+    }
+
     pub(super) fn reason(self) -> Option<Cow<'a, str>> {
         if let Self::Absent(reason) = self {
             Some(reason)

@@ -1,6 +1,5 @@
 //! The members every entry begins with.
 
-use super::strict::{HeaderSpans, one_line};
 use super::{DecodeError, Kind};
 use crate::codec::ENTRY_VERSION;
 use crate::ids::{BootId, CallId, SealNumber, Seq, SourceId};
@@ -47,8 +46,8 @@ impl Header {
     /// # Errors
     /// As [`Decoded::parse_any_kind`](super::Decoded::parse_any_kind).
     pub fn parse_any_kind(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let spans = HeaderSpans::read(one_line(bytes)?)?;
-        Self::of(|name| spans.find(name))
+        let (text, scan) = super::read(bytes)?;
+        Self::of(|name| scan.find(text, name))
     }
 
     pub(super) fn known_kind(&self) -> Result<(), DecodeError> {

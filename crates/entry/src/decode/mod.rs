@@ -20,7 +20,8 @@
 
 mod error;
 mod header;
-mod strict;
+mod scan;
+mod text;
 
 use serde_json::Value;
 
@@ -30,20 +31,16 @@ pub use error::DecodeError;
 pub use header::Header;
 
 use crate::ids::SealNumber;
-use strict::Span;
+use crate::limits::ENTRY_BYTES_MAX;
+pub(crate) use scan::Children;
+use scan::Scan;
 
 /// One entry that was read strictly, with its bytes.
 #[derive(Debug, Clone)]
 pub struct Decoded {
     text: String,
     header: Header,
-    members: Vec<Member>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Member {
-    name: Span,
-    raw: Span,
+    scan: Scan,
 }
 
 impl Decoded {
@@ -62,18 +59,12 @@ impl Decoded {
     /// # Errors
     /// As [`Decoded::parse`], without [`DecodeError::UnknownKind`].
     pub fn parse_any_kind(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let text = strict::one_line(bytes)?;
-        let members = strict::members(text)?;
-        let header = Header::of(|name| members.iter().find(|m| m.0 == name).map(|m| m.1))?;
-        let place = |(name, raw)| Member {
-            name: Span::of(text, name),
-            raw: Span::of(text, raw),
-        };
-        let members = members.into_iter().map(place).collect();
+        let (text, scan) = read(bytes)?;
+        let header = Header::of(|name| scan.find(text, name))?;
         Ok(Self {
             text: text.to_owned(),
             header,
-            members,
+            scan,
         })
     }
 
@@ -92,16 +83,17 @@ impl Decoded {
     /// A top-level member as it is spelled: raw JSON.
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&str> {
-        self.members()
-            .find(|member| member.0 == name)
-            .map(|member| member.1)
+        self.scan.find(&self.text, name)
+    }
+
+    /// The members of a top-level member, where it is an object, plainly spelled and not `input`.
+    pub(crate) fn children(&self, name: &str) -> Option<Children<'_>> {
+        self.scan.children(&self.text, name)
     }
 
     /// The top-level members in order: name and raw JSON.
     pub fn members(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members
-            .iter()
-            .map(|member| (member.name.cut(&self.text), member.raw.cut(&self.text)))
+        self.scan.members().map(|member| member.pair(&self.text))
     }
 
     /// Any field by its RFC 6901 pointer; `None` if there is none, or it cannot be represented (a lone
@@ -142,5 +134,23 @@ impl Decoded {
     pub fn note(&self) -> Option<String> {
         self.header.seal?;
         serde_json::from_str(self.member("note")?).ok()
+    }
+}
+
+/// The text of an entry, and what stands where in it.
+fn read(bytes: &[u8]) -> Result<(&str, Scan), DecodeError> {
+    if bytes.len() > ENTRY_BYTES_MAX {
+        return Err(DecodeError::TooLong { bytes: bytes.len() });
+    }
+    let text = str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 {
+        offset: error.valid_up_to(),
+    })?;
+    if !text.starts_with('{') || !text.ends_with('}') {
+        return Err(DecodeError::NotOneLine);
+    }
+    match Scan::read(text) {
+        // The scanner takes no line breaks; here is why it did not.
+        Err(_) if text.contains(['\n', '\r']) => Err(DecodeError::NotOneLine),
+        read => read.map(|scan| (text, scan)),
     }
 }

@@ -7,10 +7,12 @@
 mod attacks;
 mod completeness;
 mod decode;
+mod differential;
 mod honest;
 mod link;
 mod properties;
 mod reclose;
+mod reference;
 mod rotation;
 mod seal;
 mod vectors;

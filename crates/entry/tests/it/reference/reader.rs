@@ -1,13 +1,12 @@
-//! JSON read without doubled names.
+//! JSON read without doubled names, by serde.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::DecodeError;
-use crate::limits::{ENTRY_BYTES_MAX, clip};
+use affiant_entry::limits::ENTRY_BYTES_MAX;
 
 /// Deepest nesting below a top-level member of ours; the codec needs 4.
 const LEVELS_MAX: u8 = 64;
@@ -17,96 +16,49 @@ const NAMES_FEW: usize = 24;
 const MEMBERS_USUAL: usize = 24;
 
 /// One object on one line, by its first and last byte.
-pub(super) fn one_line(bytes: &[u8]) -> Result<&str, DecodeError> {
+pub(crate) fn one_line(bytes: &[u8]) -> Result<&str, Refused> {
     if bytes.len() > ENTRY_BYTES_MAX {
-        return Err(DecodeError::TooLong { bytes: bytes.len() });
+        return Err(Refused::Shape);
     }
-    let text = str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 {
-        offset: error.valid_up_to(),
-    })?;
+    let text = str::from_utf8(bytes).map_err(|_| Refused::Shape)?;
     let braced = text.starts_with('{') && text.ends_with('}');
     if braced && ![b'\n', b'\r'].iter().any(|end| bytes.contains(end)) {
         Ok(text)
     } else {
-        Err(DecodeError::NotOneLine)
-    }
-}
-
-/// Where a piece of a text stands in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    start: usize,
-    end: usize,
-}
-
-impl Span {
-    /// The place of `piece`, which was cut out of `text`.
-    pub(super) fn of(text: &str, piece: &str) -> Self {
-        let start = piece.as_ptr().addr().saturating_sub(text.as_ptr().addr());
-        Self {
-            start,
-            end: start.saturating_add(piece.len()),
-        }
-    }
-
-    pub(super) fn cut(self, text: &str) -> &str {
-        text.get(self.start..self.end).unwrap_or_default()
+        Err(Refused::Shape)
     }
 }
 
 /// Name and raw JSON.
-pub(super) type Pair<'a> = (&'a str, &'a str);
+pub(crate) type Pair<'a> = (&'a str, &'a str);
 
-/// The members of the top-level object, in order; no name doubled there or below, but in `input`.
-pub(super) fn members(text: &str) -> Result<Vec<Pair<'_>>, DecodeError> {
-    let visitor = EntryVisitor {
-        keep: |_: &str| true,
-    };
-    let Entry { kept, names, below } = visitor.read(text)?;
-    refuse_doubled(&names, below)?;
-    for (_, raw) in kept
-        .iter()
-        .filter(|(name, raw)| *name != "input" && is_container(raw))
-    {
+/// Why bytes are no entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Shape,
+    Json,
+    Duplicate,
+}
+
+/// The members of an entry, in order; no name doubled there or below, but in `input`.
+pub(crate) fn members(bytes: &[u8]) -> Result<Vec<Pair<'_>>, Refused> {
+    let text = one_line(bytes)?;
+    let Entry { kept, names, below } = EntryVisitor::read(text)?;
+    let mut doubled = None;
+    for (_, raw) in kept.iter().filter(|(name, _)| *name != "input") {
         let mut reader = serde_json::Deserializer::from_str(raw);
         let found = Doubled::TOP
             .deserialize(&mut reader)
-            .map_err(DecodeError::Json)?;
-        refuse_doubled(&[], found)?;
+            .map_err(|_| Refused::Json)?;
+        doubled = doubled.or(found);
     }
+    refuse_doubled(&names, doubled.or(below))?;
     Ok(kept)
 }
 
-/// The header members alone; the others are checked as [`members`] does, and dropped.
-pub(super) struct HeaderSpans<'a>(Vec<Pair<'a>>);
-
-impl<'a> HeaderSpans<'a> {
-    pub(super) fn read(text: &'a str) -> Result<Self, DecodeError> {
-        let visitor = EntryVisitor { keep: is_header };
-        let Entry { kept, names, below } = visitor.read(text)?;
-        refuse_doubled(&names, below)?;
-        Ok(Self(kept))
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<&'a str> {
-        self.0.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
-    }
-}
-
-fn is_header(name: &str) -> bool {
-    matches!(
-        name,
-        "v" | "kind" | "source" | "boot" | "seq" | "seal" | "note" | "call" | "time" | "mono_us"
-    )
-}
-
-fn is_container(raw: &str) -> bool {
-    raw.starts_with(['{', '['])
-}
-
-fn refuse_doubled(names: &[Cow<'_, str>], below: Option<String>) -> Result<(), DecodeError> {
+fn refuse_doubled(names: &[Cow<'_, str>], below: Option<String>) -> Result<(), Refused> {
     match below.or_else(|| doubled(names)) {
-        Some(member) => Err(DecodeError::Duplicate { member }),
+        Some(_) => Err(Refused::Duplicate),
         None => Ok(()),
     }
 }
@@ -119,12 +71,12 @@ fn doubled(names: &[Cow<'_, str>]) -> Option<String> {
             names.iter().skip(at.saturating_add(1)).any(|n| n == name)
         };
         let found = names.iter().enumerate().find(|each| twice(*each));
-        return found.map(|(_, name)| clip(name, 80));
+        return found.map(|(_, name)| (*name).to_string());
     }
     let mut sorted: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     sorted.sort_unstable();
     let pair = sorted.windows(2).find(|pair| pair.first() == pair.last())?;
-    pair.first().map(|name| clip(name, 80))
+    pair.first().map(|name| (*name).to_owned())
 }
 
 /// A top-level object in the reading.
@@ -134,20 +86,18 @@ struct Entry<'a> {
     below: Option<String>,
 }
 
-struct EntryVisitor<F> {
-    keep: F,
-}
+struct EntryVisitor;
 
-impl<F: Fn(&str) -> bool> EntryVisitor<F> {
-    fn read(self, text: &str) -> Result<Entry<'_>, DecodeError> {
+impl EntryVisitor {
+    fn read(text: &str) -> Result<Entry<'_>, Refused> {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let entry = reader.deserialize_map(self).map_err(DecodeError::Json)?;
-        reader.end().map_err(DecodeError::Json)?;
+        let entry = reader.deserialize_map(Self).map_err(|_| Refused::Json)?;
+        reader.end().map_err(|_| Refused::Json)?;
         Ok(entry)
     }
 }
 
-impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntryVisitor<F> {
+impl<'de> Visitor<'de> for EntryVisitor {
     type Value = Entry<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -166,16 +116,9 @@ impl<'de, F: Fn(&str) -> bool> Visitor<'de> for EntryVisitor<F> {
         };
         while let Some(name) = map.next_key_seed(Name)? {
             match name {
-                Cow::Borrowed(plain) if (self.keep)(plain) => {
+                Cow::Borrowed(plain) => {
                     let raw: &RawValue = map.next_value()?;
                     entry.kept.push((plain, raw.get()));
-                }
-                Cow::Borrowed("input") => {
-                    let IgnoredAny = map.next_value()?;
-                }
-                Cow::Borrowed(_) => {
-                    let found = map.next_value_seed(Doubled::TOP)?;
-                    entry.below = entry.below.or(found);
                 }
                 // The codec escapes no name: a member behind an escaped one would be read by some
                 // readers and not by others.
