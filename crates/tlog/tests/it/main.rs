@@ -4,6 +4,7 @@
 mod bundle;
 mod checkpoint;
 mod cosignature;
+mod golden;
 mod judges_note;
 mod judges_tiles;
 mod judges_tree;
