@@ -1,6 +1,6 @@
 //! Entries, as they come.
 
-use affiant_tlog::leaf_hash;
+use affiant_tlog::{Hash, leaf_hash};
 
 use super::ChainVerifier;
 use crate::chain::finding::{Fault, Place};
@@ -32,7 +32,7 @@ impl ChainVerifier {
             },
         );
         self.add_leaf(
-            bytes,
+            leaf_hash(bytes),
             Said {
                 seq: Seq(seq),
                 utc_us: None,
@@ -44,7 +44,7 @@ impl ChainVerifier {
         }
     }
 
-    pub(super) fn push_entry(&mut self, entry: &Decoded) {
+    pub(super) fn push_entry(&mut self, entry: &Decoded, leaf: Hash) {
         let header = entry.header();
         self.check_source(header);
         let begins = self
@@ -85,7 +85,7 @@ impl ChainVerifier {
         }
         let effect = effect_of(entry, &mut self.group.coverage);
         self.add_leaf(
-            entry.bytes(),
+            leaf,
             Said {
                 seq,
                 utc_us: header.at.map(|at| at.utc_us),
@@ -94,7 +94,7 @@ impl ChainVerifier {
         );
     }
 
-    pub(super) fn add_leaf(&mut self, bytes: &[u8], said: Said) {
+    pub(super) fn add_leaf(&mut self, leaf: Hash, said: Said) {
         if self.group.said.len() >= GROUP_ENTRIES_MAX {
             let place = self
                 .life
@@ -106,7 +106,7 @@ impl ChainVerifier {
             self.find(place, Fault::GroupTooLong);
             self.drop_group();
         }
-        self.group.add(leaf_hash(bytes), said);
+        self.group.add(leaf, said);
     }
 
     pub(super) fn check_source(&mut self, header: &Header) {

@@ -6,8 +6,8 @@ mod effects;
 mod entries;
 mod seals;
 
-use affiant_tlog::Hash;
 use affiant_tlog::note::VerifierKey;
+use affiant_tlog::{Hash, leaf_hash};
 
 use super::calls::Calls;
 use super::finding::{Fault, Finding, Place};
@@ -141,9 +141,18 @@ impl ChainVerifier {
     /// Takes the next entry, seals among them, in the order of the spool.
     pub fn push(&mut self, bytes: &[u8]) {
         match Decoded::parse_any_kind(bytes) {
-            Ok(entry) if entry.header().kind == Kind::Seal => self.push_seal(&entry),
-            Ok(entry) => self.push_entry(&entry),
+            Ok(entry) => self.push_read(&entry, leaf_hash(bytes)),
             Err(error) => self.push_unreadable(bytes, &error),
+        }
+    }
+
+    /// [`ChainVerifier::push`] for an entry that was read and hashed before, perhaps on another core.
+    /// Believes the caller that `leaf` is the RFC 6962 leaf hash of the entry's bytes.
+    pub fn push_read(&mut self, entry: &Decoded, leaf: Hash) {
+        if entry.header().kind == Kind::Seal {
+            self.push_seal(entry, leaf);
+        } else {
+            self.push_entry(entry, leaf);
         }
     }
 

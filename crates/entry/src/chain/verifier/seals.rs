@@ -1,7 +1,7 @@
 //! Seals, and what they are held against.
 
+use affiant_tlog::Hash;
 use affiant_tlog::note::{Note, VerifyError, verify};
-use affiant_tlog::{Hash, leaf_hash};
 
 use super::{ChainVerifier, Link};
 use crate::chain::finding::{Fault, Place};
@@ -12,7 +12,7 @@ use crate::ids::{BootId, SealNumber};
 use crate::seal::SealText;
 
 impl ChainVerifier {
-    pub(super) fn push_seal(&mut self, entry: &Decoded) {
+    pub(super) fn push_seal(&mut self, entry: &Decoded, hash: Hash) {
         let header = entry.header();
         self.check_source(header);
         if self
@@ -47,7 +47,6 @@ impl ChainVerifier {
                 None
             }
         };
-        let hash = leaf_hash(entry.bytes());
         self.check_remembered(place, header.boot, seal, hash);
         if let Some(life) = &mut self.life {
             life.next_seal = Some(seal.0.saturating_add(1));
