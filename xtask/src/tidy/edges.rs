@@ -11,6 +11,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("affiant-spool", &[]),
     ("affiant-log", &["affiant-tlog"]),
     ("affiant-audit", &["affiant-entry", "affiant-tlog"]),
+    (
+        "affiant-aggregator",
+        &[
+            "affiant-audit",
+            "affiant-entry",
+            "affiant-kernel-clock",
+            "affiant-log",
+            "affiant-tlog",
+        ],
+    ),
     ("affiant-verify-wasm", &["affiant-audit"]),
     ("affiant-kernel-clock", &[]),
     (
@@ -29,6 +39,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         // the demo server only behind the feature `demo`
         &[
             "affiant-agent",
+            "affiant-aggregator",
             "affiant-audit",
             "affiant-capture",
             "affiant-demo-server",
@@ -73,6 +84,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         "tokio",
         &[
             "affiant-agent",
+            "affiant-aggregator",
             "affiant-log",
             "affiant-cli",
             "affiant-demo-server",

@@ -1,0 +1,58 @@
+//! The configuration file as it is written: every key optional, nothing judged yet.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub(super) fn parse(text: &str) -> Result<File, toml::de::Error> {
+    toml::from_str(text)
+}
+
+/// A value with the place where it stands.
+pub(super) type At<T> = Option<Spanned<T>>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) log: Log,
+    pub(super) ingest: Ingest,
+    pub(super) api: Api,
+    pub(super) ca: Ca,
+    pub(super) roster: Roster,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) name: At<String>,
+    pub(super) own_id: At<String>,
+    pub(super) interval_ms: At<u64>,
+    pub(super) idle_s: At<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Ingest {
+    pub(super) listen: At<String>,
+    pub(super) names: At<Vec<Spanned<String>>>,
+    pub(super) memory_bytes_max: At<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Api {
+    pub(super) listen: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Ca {
+    pub(super) certificate_file: At<String>,
+    pub(super) key_file: At<String>,
+    pub(super) source_lifetime_s: At<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Roster {
+    pub(super) admin_keys: At<Vec<Spanned<String>>>,
+}

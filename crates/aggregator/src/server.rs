@@ -1,0 +1,388 @@
+//! One running aggregator: from settings to listening, and back.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use affiant_log::{Log, LogOptions, OpenLogError};
+use affiant_tlog::SignerKey;
+use affiant_tlog::note::KeyName;
+use fs_err as fs;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
+
+use crate::blobs::Blobs;
+use crate::ca::{Authority, CaError};
+use crate::chains::Chains;
+use crate::config::{self, Settings};
+use crate::core::Core;
+use crate::files::{self, FileError};
+use crate::index::{FollowSource, Follower, Index};
+use crate::ingest::Budget;
+use crate::ledger::Ledger;
+use crate::metrics::Metrics;
+use crate::own::OwnChain;
+use crate::refusals::Refusals;
+use crate::rounds::Rounds;
+use crate::sources::Sources;
+use crate::state::StateDir;
+use crate::tls::{ServerCertificate, server_config};
+use crate::token::Tokens;
+use crate::watch::Watch;
+use crate::{api, clock, listener};
+
+pub use crate::index::{IndexError, ReplayError};
+pub use crate::tls::TlsError;
+
+/// An aggregator that serves.
+#[derive(Debug)]
+pub struct Server {
+    core: Arc<Core>,
+    addresses: ServeJson,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+    _lock: fs::File,
+}
+
+/// What stands in `serve.json` while an aggregator runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServeJson {
+    /// Its process.
+    pub pid: u32,
+    /// Where the API answers.
+    pub api: String,
+    /// Where sources come to.
+    pub ingest: String,
+    /// Where the log is read.
+    pub log: String,
+    /// Name of the log.
+    pub name: String,
+}
+
+/// The aggregator does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Another process serves this directory.
+    #[error("another aggregator serves `{}`", path.display())]
+    Locked {
+        /// The data directory.
+        path: std::path::PathBuf,
+    },
+    /// An address cannot be had.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// There is a log, but not the key that signs it.
+    #[error("the log has checkpoints, but `{}` is missing; restore it", path.display())]
+    KeyLost {
+        /// Where the key belongs.
+        path: std::path::PathBuf,
+    },
+    /// The key is of another log than the configuration names.
+    #[error("the key in the data directory is of log `{found}`, the configuration names `{wanted}`")]
+    OtherLog {
+        /// The log that the key names.
+        found: String,
+        /// The log that the configuration names.
+        wanted: String,
+    },
+    /// The certificate authority cannot be used.
+    #[error(transparent)]
+    Ca(#[from] CaError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A file of the data directory cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The log cannot be opened.
+    #[error("log cannot be opened")]
+    Log(#[from] OpenLogError),
+    /// The index cannot be made from the log.
+    #[error("index cannot be made from the log")]
+    Index(#[from] ReplayError),
+}
+
+impl From<std::io::Error> for StartError {
+    fn from(error: std::io::Error) -> Self {
+        Self::File(error.into())
+    }
+}
+
+impl From<IndexError> for StartError {
+    fn from(error: IndexError) -> Self {
+        Self::Index(error.into())
+    }
+}
+
+impl Server {
+    /// Opens the data directory, makes what is not there yet, and listens. `serve.json` is there when
+    /// this returns. Needs a multi-threaded runtime.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(settings: Settings, dir: StateDir) -> Result<Self, StartError> {
+        dir.create()?;
+        let lock = lock(&dir)?;
+        let ingest = bind(settings.ingest_listen).await?;
+        let api = bind(settings.api_listen).await?;
+        let (ingest_at, api_at) = (ingest.local_addr()?, api.local_addr()?);
+        if settings.digest.is_none() {
+            config::keep_dev(&dir, &settings, ingest_at, api_at)?;
+        }
+        let opening = {
+            let (settings, dir) = (settings.clone(), dir.clone());
+            tokio::task::spawn_blocking(move || open(&settings, &dir))
+        };
+        let core = opening.await.map_err(std::io::Error::other)??;
+        let core = Arc::new(core);
+        let names = server_names(&settings, ingest_at);
+        let identity = core.authority.server(&names, clock::now().utc_us)?;
+        let not_after_utc_us = identity.not_after_utc_us;
+        let certificate = ServerCertificate::new(identity)?;
+        let acceptor =
+            TlsAcceptor::from(server_config(&core.authority, Arc::clone(&certificate))?);
+        let rounds = Rounds::new(&core, &settings, certificate, names, not_after_utc_us);
+        let (stop, stopped) = watch::channel(false);
+        let tasks = vec![
+            tokio::spawn(listener::serve(
+                ingest,
+                acceptor,
+                Arc::clone(&core),
+                stopped.clone(),
+            )),
+            tokio::spawn(serve_api(api, Arc::clone(&core), stopped.clone())),
+            tokio::spawn(rounds.run(stopped)),
+        ];
+        let addresses = addresses(&settings, ingest_at, api_at);
+        files::write_json(&dir.serve_json(), &addresses, 0o644)?;
+        Ok(Self {
+            core,
+            addresses,
+            stop,
+            tasks,
+            _lock: lock,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn addresses(&self) -> &ServeJson {
+        &self.addresses
+    }
+
+    /// The verifier key of its log.
+    #[must_use]
+    pub fn log_key(&self) -> String {
+        self.core.ledger.log().verifier_key().to_string()
+    }
+
+    /// Takes no more, answers what is under way, and ends.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        let core = self.core;
+        let path = core.dir.serve_json();
+        let closed = tokio::task::spawn_blocking(move || core.ledger.close()).await;
+        if closed.is_err() {
+            tracing::error!("log was not closed in order");
+        }
+        let _ = fs::remove_file(path);
+    }
+}
+
+fn open(settings: &Settings, dir: &StateDir) -> Result<Core, StartError> {
+    let now = clock::now().utc_us;
+    let signer = log_signer(settings, dir)?;
+    let authority = authority(settings, dir, now)?;
+    let log_key = signer.verifier_key().to_string();
+    let mut options = LogOptions::new(dir.log(), dir.state(), Arc::new(signer));
+    options.interval = settings.interval;
+    options.idle = settings.idle;
+    let log = Log::open(options)?;
+    let sources = Sources::new(dir);
+    let index = Arc::new(Index::open(&dir.index())?);
+    let keys = sources.clone();
+    let follower = Follower::start(
+        Arc::clone(&index),
+        FollowSource {
+            log: log.clone(),
+            own: settings.own_id.clone(),
+            trust: Box::new(move |source| keys.find(source).ok()??.trust().ok()),
+        },
+    )?;
+    let own = OwnChain::new(
+        settings.own_id.clone(),
+        settings.log_name.clone(),
+        log_key,
+        settings.digest.clone(),
+    );
+    let metrics = Arc::new(Metrics::new(log.clone()));
+    Ok(Core {
+        dir: dir.clone(),
+        log_name: settings.log_name.clone(),
+        ledger: Ledger::new(log, index, follower, own),
+        chains: Chains::default(),
+        blobs: Blobs::new(dir),
+        budget: Budget::new(settings.ingest_memory_bytes_max),
+        authority,
+        certificate_lifetime_s: settings.source_lifetime_s,
+        sources,
+        tokens: Tokens::new(dir),
+        watch: Watch::new(),
+        refusals: Refusals::new(Arc::clone(&metrics)),
+        metrics,
+        enrolling: tokio::sync::Mutex::new(()),
+    })
+}
+
+/// The key of the log; made with the log, and never again.
+fn log_signer(settings: &Settings, dir: &StateDir) -> Result<SignerKey, StartError> {
+    let path = dir.log_key();
+    let wrong = || FileError::content(&path, "signer key (PRIVATE+KEY+…)");
+    if let Some(text) = files::read_secret(&path)? {
+        let signer: SignerKey = text.trim().parse().map_err(|_| wrong())?;
+        let found = signer.name().as_str();
+        if found != settings.log_name {
+            return Err(StartError::OtherLog {
+                found: found.to_owned(),
+                wanted: settings.log_name.clone(),
+            });
+        }
+        write_vkey(dir, &signer)?;
+        return Ok(signer);
+    }
+    if dir.log().join("checkpoint").exists() {
+        return Err(StartError::KeyLost { path });
+    }
+    let name = KeyName::new(&settings.log_name).map_err(|_| wrong())?;
+    let seed = Zeroizing::new(crate::entropy::bytes::<32>());
+    let signer = SignerKey::from_seed(name, &seed);
+    let mut secret = signer.to_secret_text();
+    secret.push('\n');
+    files::write_whole(&path, secret.as_bytes(), 0o600)?;
+    write_vkey(dir, &signer)?;
+    Ok(signer)
+}
+
+fn write_vkey(dir: &StateDir, signer: &SignerKey) -> std::io::Result<()> {
+    let text = format!("{}\n", signer.verifier_key());
+    if files::read_optional(&dir.log_vkey())?.as_ref() == Some(&text) {
+        return Ok(());
+    }
+    files::write_whole(&dir.log_vkey(), text.as_bytes(), 0o644)
+}
+
+fn authority(settings: &Settings, dir: &StateDir, now: i64) -> Result<Authority, StartError> {
+    let authority = match &settings.ca {
+        None => Authority::open_or_make(&dir.ca(), &settings.log_name, now)?,
+        Some(files) => Authority::open(&files.certificate, &files.key)?,
+    };
+    let path = dir.ca().join("ca.crt");
+    // `affiant token new` reads it there, whichever it is.
+    if files::read_optional(&path)?.as_deref() != Some(authority.pem()) {
+        files::write_whole(&path, authority.pem().as_bytes(), 0o644)?;
+    }
+    Ok(authority)
+}
+
+fn lock(dir: &StateDir) -> Result<fs::File, StartError> {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(dir.lock())?;
+    let locked = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    locked.map_err(|_| StartError::Locked {
+        path: dir.root().to_owned(),
+    })?;
+    Ok(file)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| StartError::Bind { address, source })
+}
+
+/// Names in the server's certificate.
+fn server_names(settings: &Settings, at: SocketAddr) -> Vec<String> {
+    let mut names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
+    if !at.ip().is_unspecified() {
+        names.push(at.ip().to_string());
+    }
+    names.extend(settings.ingest_names.iter().cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+fn addresses(settings: &Settings, ingest: SocketAddr, api: SocketAddr) -> ServeJson {
+    let reachable = |at: SocketAddr| {
+        if at.ip().is_unspecified() {
+            SocketAddr::from(([127, 0, 0, 1], at.port()))
+        } else {
+            at
+        }
+    };
+    let ingest = match settings.ingest_names.first() {
+        Some(name) if !name.contains(':') => format!("https://{name}:{}", ingest.port()),
+        Some(_) | None => format!("https://{}", reachable(ingest)),
+    };
+    let api = format!("http://{}", reachable(api));
+    ServeJson {
+        pid: std::process::id(),
+        log: format!("{api}/log/"),
+        api,
+        ingest,
+        name: settings.log_name.clone(),
+    }
+}
+
+async fn serve_api(listener: TcpListener, core: Arc<Core>, mut stop: watch::Receiver<bool>) {
+    let router = api::router(core);
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => {
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            _ = stop.changed() => return,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let mut stop = stop.clone();
+        tokio::spawn(async move {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            builder
+                .http1()
+                .timer(hyper_util::rt::TokioTimer::new())
+                .header_read_timeout(std::time::Duration::from_secs(10));
+            let serving = builder.serve_connection(TokioIo::new(stream), service);
+            // Readers hold nothing that must be finished.
+            tokio::select! {
+                _ = serving => {}
+                _ = stop.changed() => {}
+            }
+        });
+    }
+}
