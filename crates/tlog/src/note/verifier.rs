@@ -74,7 +74,10 @@ impl VerifierKey {
     }
 
     /// Whether these bytes are this key's signature over the text, by RFC 8032 strict verification.
-    pub(super) fn accepts(&self, text: &str, signature: &[u8]) -> bool {
+    ///
+    /// For who makes signatures elsewhere and wants to know that they fit before they are used. To
+    /// judge a note, use [`verify`](super::verify): it looks at all lines.
+    pub fn accepts(&self, text: &str, signature: &[u8]) -> bool {
         Ed25519Signature::from_slice(signature)
             .is_ok_and(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok())
     }

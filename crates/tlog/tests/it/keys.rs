@@ -1,7 +1,7 @@
 //! Names, ids and the two key formats.
 
-use affiant_tlog::note::{KeyName, KeyNameError, ParseKeyError};
-use affiant_tlog::{SignerKey, VerifierKey};
+use affiant_tlog::note::{KeyName, KeyNameError, ParseKeyError, SignError, Signature};
+use affiant_tlog::{Note, SignerKey, VerifierKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
@@ -165,4 +165,37 @@ proptest! {
         let _ = text.parse::<SignerKey>();
         let _ = text.parse::<VerifierKey>();
     }
+}
+
+/// What a token or key service gives back is a raw signature; the note is put together around it.
+#[test]
+fn a_signature_made_elsewhere_is_put_on_a_note() {
+    let key: SignerKey = SKEY.parse().unwrap();
+    let text = "one line\n";
+    let made = Note::sign(text, &key).unwrap();
+    let raw = made.signatures()[0].bytes();
+    assert!(key.verifier_key().accepts(text, raw));
+    assert!(!key.verifier_key().accepts("another\n", raw));
+    assert!(!key.verifier_key().accepts(text, &raw[1..]));
+
+    let signature = Signature::new(key.key_ref().clone(), raw.to_vec());
+    assert_eq!(
+        Note::from_parts(text, signature.clone()).as_ref(),
+        Ok(&made)
+    );
+    assert_eq!(
+        Signature::parse(&signature.to_string()),
+        Ok(signature.clone())
+    );
+    let mut again = made.clone();
+    again.attach(signature.clone()).unwrap();
+    assert_eq!(again, made);
+    assert_eq!(
+        Note::from_parts("no newline", signature.clone()),
+        Err(SignError::NoFinalNewline)
+    );
+    assert_eq!(
+        Note::from_parts("a\tb\n", signature),
+        Err(SignError::ControlCharacter { offset: 1 })
+    );
 }
