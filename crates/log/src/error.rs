@@ -8,6 +8,7 @@ use affiant_tlog::tile::{BundleId, ReadTilesError};
 
 use crate::signer::SignerError;
 use crate::store::{OpenStoreError, StoreError};
+use crate::witness::AskError;
 
 /// Why a log could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum OpenLogError {
     /// What is stored is not a log that may be continued.
     #[error("could not load the log")]
     Load(#[source] LoadError),
+    /// A witness has seen another history of this log: storage was rolled back, or the log forked.
+    #[error("witness objects")]
+    Witness(#[source] AskError),
     /// The system gave no thread.
     #[error("could not start the sequencer")]
     Thread(#[source] std::io::Error),
@@ -129,6 +133,9 @@ pub enum RoundError {
     /// After the failure of a round before, the log could not be loaded.
     #[error("could not load the log again")]
     Load(#[from] LoadError),
+    /// A witness has seen another history of this log.
+    #[error("witness objects")]
+    Witness(#[source] AskError),
     /// The sequencer ended without an answer: a bug.
     #[error("sequencer ended without an answer")]
     Gone,

@@ -1,5 +1,6 @@
 //! The log as the aggregator sees it.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -7,20 +8,21 @@ use std::time::Duration;
 
 use affiant_tlog::bundle::ENTRY_BYTES_MAX;
 use affiant_tlog::checkpoint::Origin;
-use affiant_tlog::{VerifierKey, leaf_hash};
+use affiant_tlog::{Checkpoint, VerifierKey, leaf_hash};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, SystemClock};
 use crate::engine::{Engine, HashedLeaf, Parts};
 use crate::error::{LoadError, OpenLogError, SequenceError};
-use crate::head::Head;
+use crate::head::{Head, Tree};
 use crate::pending::Pending;
 use crate::publication::Publication;
 use crate::queue::{Pace, Queue, Submission};
 use crate::reader::LogReader;
 use crate::sequencer::Sequencer;
-use crate::signer::CheckpointSigner;
+use crate::signer::{CheckpointSigner, sign_note};
 use crate::store::{DirStore, Store};
+use crate::witness::{self, Client, PublishRule, WitnessState, Witnesses};
 
 /// How a log is opened. [`LogOptions::new`] gives the defaults.
 #[derive(Clone)]
@@ -45,6 +47,8 @@ pub struct LogOptions {
     pub round_bytes: usize,
     /// Bytes of leaves that may wait; more are refused. Default 128 MiB.
     pub queued_bytes_max: usize,
+    /// Whom to ask for cosignatures; `None` for nobody.
+    pub witnesses: Option<Witnesses>,
     /// The clocks.
     pub clock: Arc<dyn Clock>,
 }
@@ -66,6 +70,7 @@ impl LogOptions {
             idle: Duration::from_secs(60),
             round_bytes: 32 << 20,
             queued_bytes_max: 128 << 20,
+            witnesses: None,
             clock: Arc::new(SystemClock),
         }
     }
@@ -83,7 +88,9 @@ struct Inner {
     publication: Arc<Publication>,
     reader: LogReader,
     key: VerifierKey,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    client: Option<Arc<Client>>,
+    sequencer: Mutex<Option<JoinHandle<()>>>,
+    witnessing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Log {
@@ -116,25 +123,32 @@ impl Log {
             queued_bytes_max: options.queued_bytes_max,
         };
         let key = options.signer.verifier_key().clone();
+        let (idle, witnesses) = (options.idle, options.witnesses.clone());
         let parts = Arc::new(parts(store, options)?);
-        let (engine, publication) = load(&parts).map_err(OpenLogError::Load)?;
-        let publication = Arc::new(publication);
-        let queue = Arc::new(Queue::default());
-        let sequencer = Sequencer::new(parts, engine, Arc::clone(&publication));
-        let taken = Arc::clone(&queue);
-        let thread = std::thread::Builder::new()
-            .name("sequencer".to_owned())
-            .spawn(move || sequencer.run(&taken, pace))
+        let rule = witnesses.as_ref().map(|w| w.rule).unwrap_or_default();
+        let (engine, publication) = load(&parts, rule).map_err(OpenLogError::Load)?;
+        let client = witnesses.map(|witnesses| {
+            let keys = parts.known_keys();
+            Arc::new(Client::new(witnesses, reader.clone(), keys))
+        });
+        if let Some(client) = &client {
+            compare_with_witnesses(client, &publication, &engine)?;
+        }
+        let mut inner = Inner {
+            queue: Arc::new(Queue::default()),
+            pace,
+            publication: Arc::new(publication),
+            reader,
+            key,
+            client,
+            sequencer: Mutex::new(None),
+            witnessing: Mutex::new(None),
+        };
+        inner
+            .start(parts, engine, idle)
             .map_err(OpenLogError::Thread)?;
         Ok(Self {
-            inner: Arc::new(Inner {
-                queue,
-                pace,
-                publication,
-                reader,
-                key,
-                thread: Mutex::new(Some(thread)),
-            }),
+            inner: Arc::new(inner),
         })
     }
 
@@ -188,6 +202,12 @@ impl Log {
         &self.inner.key
     }
 
+    /// What is known of each witness that is asked; empty without witnesses.
+    pub fn witnesses(&self) -> Vec<WitnessState> {
+        let client = self.inner.client.as_ref();
+        client.map_or_else(Vec::new, |client| client.states())
+    }
+
     /// Takes no more submissions, sequences those that wait, and gives the lease back. Blocks until
     /// that is done.
     pub fn close(&self) {
@@ -196,14 +216,43 @@ impl Log {
 }
 
 impl Inner {
+    fn start(&mut self, parts: Arc<Parts>, engine: Engine, idle: Duration) -> io::Result<()> {
+        let clock = Arc::clone(&parts.clock);
+        let publication = Arc::clone(&self.publication);
+        let sequencer = Sequencer::new(parts, engine, Arc::clone(&publication));
+        let (queue, pace) = (Arc::clone(&self.queue), self.pace);
+        let thread = spawn("sequencer", move || sequencer.run(&queue, pace))?;
+        self.sequencer = Mutex::new(Some(thread));
+        if let Some(client) = self.client.clone() {
+            let thread = spawn("witnesses", move || {
+                witness::run(&client, &publication, &*clock, idle);
+            })?;
+            self.witnessing = Mutex::new(Some(thread));
+        }
+        Ok(())
+    }
+
     fn close(&self) {
         self.queue.close();
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("sequencer panicked");
-        }
+        join(&self.sequencer);
+        self.publication.close();
+        join(&self.witnessing);
+        self.publication.end();
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+}
+
+fn join(thread: &Mutex<Option<JoinHandle<()>>>) {
+    let mut thread = thread.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(thread) = thread.take()
+        && thread.join().is_err()
+    {
+        tracing::error!("a thread of the log panicked");
     }
 }
 
@@ -241,20 +290,45 @@ fn parts(store: Arc<dyn Store>, options: LogOptions) -> Result<Parts, OpenLogErr
     })
 }
 
-/// Loads the log and publishes its head.
-fn load(parts: &Arc<Parts>) -> Result<(Engine, Publication), LoadError> {
-    let loaded = Engine::load(parts)?;
-    let engine = loaded.engine;
-    let note = match loaded.published {
-        Some(note) => note,
-        None => engine.sign()?,
-    };
+/// Loads the log and publishes its head, unless that must wait for witnesses.
+fn load(parts: &Arc<Parts>, rule: PublishRule) -> Result<(Engine, Publication), LoadError> {
+    let (engine, published) = Engine::load(parts)?;
     let checkpoint = engine.record().checkpoint();
-    let head = Head {
-        checkpoint: checkpoint.clone(),
-        note: note.to_bytes(),
+    let note = published.note(&engine)?;
+    let shown = match (rule, published.note) {
+        (PublishRule::AtOnce, _) => Head {
+            checkpoint: checkpoint.clone(),
+            note: note.to_bytes(),
+        },
+        (PublishRule::WithQuorum, Some((note, checkpoint))) => Head {
+            checkpoint,
+            note: note.to_bytes(),
+        },
+        (PublishRule::WithQuorum, None) => {
+            let tree = Tree::empty();
+            let checkpoint = Checkpoint::new(parts.origin.clone(), tree.size, tree.root);
+            let note = sign_note(&checkpoint.to_string(), &parts.signers)?;
+            Head {
+                checkpoint,
+                note: note.to_bytes(),
+            }
+        }
     };
-    let publication = Publication::new(Arc::clone(&parts.store), head);
-    publication.publish(checkpoint, &note)?;
+    let publication = Publication::new(Arc::clone(&parts.store), shown, rule);
+    publication.offer(checkpoint, note)?;
     Ok((engine, publication))
+}
+
+/// Before anything new is signed: do the witnesses remember more than storage does?
+fn compare_with_witnesses(
+    client: &Client,
+    publication: &Publication,
+    engine: &Engine,
+) -> Result<(), OpenLogError> {
+    let note = engine.sign();
+    let note = note.map_err(|error| OpenLogError::Load(LoadError::Sign(error)))?;
+    let checkpoint = engine.record().checkpoint();
+    witness::ask_and_show(client, publication, &checkpoint, &note)
+        .map(|_| ())
+        .map_err(OpenLogError::Witness)
 }

@@ -22,8 +22,6 @@ pub(crate) struct Submission {
 pub(crate) enum Next {
     /// A round of these.
     Round(Vec<Submission>),
-    /// Nothing came for as long as asked.
-    Idle,
     /// Nothing will come any more.
     Closed,
 }
@@ -91,15 +89,8 @@ impl Queue {
 
     /// Waits for the next thing to do. A submission that comes after a pause is not held up: the
     /// interval runs from the beginning of the last round.
-    pub(crate) fn next(
-        &self,
-        pace: Pace,
-        clock: &dyn Clock,
-        last_round: Option<Duration>,
-        idle: Option<Duration>,
-    ) -> Next {
+    pub(crate) fn next(&self, pace: Pace, clock: &dyn Clock, last_round: Option<Duration>) -> Next {
         let mut state = self.state();
-        let idle_at = idle.map(|idle| clock.mono() + idle);
         loop {
             let now = clock.mono();
             let due_at = last_round.map_or(now, |last| last + pace.interval);
@@ -112,26 +103,13 @@ impl Queue {
                 if state.closed {
                     return Next::Closed;
                 }
-                if idle_at.is_some_and(|at| now >= at) {
-                    return Next::Idle;
-                }
-            }
-            let until = if state.waiting.is_empty() {
-                idle_at
+                let waited = self.changed.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
             } else {
-                Some(due_at)
-            };
-            state = match until {
-                Some(until) => {
-                    let pause = until.saturating_sub(now);
-                    let waited = self.changed.wait_timeout(state, pause);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => {
-                    let waited = self.changed.wait(state);
-                    waited.unwrap_or_else(PoisonError::into_inner)
-                }
-            };
+                let pause = due_at.saturating_sub(now);
+                let waited = self.changed.wait_timeout(state, pause);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            }
         }
     }
 

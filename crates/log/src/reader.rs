@@ -40,6 +40,16 @@ impl LogReader {
         Ok(self.source.get(CHECKPOINT)?)
     }
 
+    /// The newest published checkpoint that a quorum of witnesses cosigned, where the log publishes at
+    /// once: `checkpoint.cosigned`, which is no part of tlog-tiles. It may be behind the checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadLogError::Store`].
+    pub fn cosigned_checkpoint(&self) -> Result<Option<Vec<u8>>, ReadLogError> {
+        Ok(self.source.get(COSIGNED)?)
+    }
+
     /// The file under a path of the read API (C2SP tlog-tiles, "APIs"), to be served as it is. All
     /// but the checkpoint never change.
     ///
@@ -179,3 +189,5 @@ impl std::fmt::Debug for LogReader {
 
 /// The path of the published checkpoint.
 pub(crate) const CHECKPOINT: &str = "checkpoint";
+/// The path of the newest checkpoint with a quorum, where checkpoints do not wait for one.
+pub(crate) const COSIGNED: &str = "checkpoint.cosigned";

@@ -39,20 +39,21 @@ impl Sequencer {
         let clock = Arc::clone(&self.parts.clock);
         let mut last_round: Option<Duration> = None;
         loop {
-            match queue.next(pace, &*clock, last_round, None) {
+            match queue.next(pace, &*clock, last_round) {
                 Next::Round(submissions) => {
                     last_round = Some(clock.mono());
                     self.round(submissions);
                 }
-                Next::Idle => {}
                 Next::Closed => break,
             }
         }
-        self.publication.end();
     }
 
     /// Sequences submissions, and answers each of them once it is known what became of it.
     pub(crate) fn round(&mut self, submissions: Vec<Submission>) {
+        if self.stopped.is_none() {
+            self.stopped = self.publication.objection();
+        }
         if let Some(reason) = &self.stopped {
             let reason = SequenceError::Stopped(Arc::clone(reason));
             return refuse(submissions, &reason);
@@ -95,7 +96,7 @@ impl Sequencer {
         let checkpoint = engine.record().checkpoint();
         self.publication.made(checkpoint.size);
         let note = engine.sign()?;
-        Ok(self.publication.publish(checkpoint, &note)?)
+        Ok(self.publication.offer(checkpoint, note)?)
     }
 
     /// After any error: forgets the log, reads it again, and finds out there what became of the round.
@@ -135,8 +136,7 @@ impl Sequencer {
 
     /// Loads the log from storage, compares it with what was seen and told before, and publishes it.
     fn reload(&mut self) -> Result<(), LoadError> {
-        let loaded = Engine::load(&self.parts)?;
-        let engine = loaded.engine;
+        let (engine, loaded) = Engine::load(&self.parts)?;
         let told = &self.publication.head().checkpoint;
         if engine.record().epoch < self.epoch_seen {
             return Err(LoadError::RolledBack {
@@ -148,11 +148,8 @@ impl Sequencer {
         self.epoch_seen = engine.record().epoch;
         let checkpoint = engine.record().checkpoint();
         self.publication.made(checkpoint.size);
-        let note = match loaded.published {
-            Some(note) => note,
-            None => engine.sign()?,
-        };
-        self.publication.publish(checkpoint, &note)?;
+        let note = loaded.note(&engine)?;
+        self.publication.offer(checkpoint, note)?;
         self.engine = Some(engine);
         Ok(())
     }
@@ -161,6 +158,7 @@ impl Sequencer {
         let fatal = match &**error {
             RoundError::Load(error) => !error.is_retryable(),
             RoundError::Store(error) => matches!(error, StoreError::HeadMoved),
+            RoundError::Witness(_) => true,
             RoundError::Sign(_) | RoundError::Gone => false,
         };
         if fatal {

@@ -14,13 +14,25 @@ use super::{Edge, Engine, Parts, settle};
 use crate::error::LoadError;
 use crate::head::{HeadRecord, Tree};
 use crate::reader::CHECKPOINT;
+use crate::signer::SignerError;
 use crate::store::{Object, Store, StoreError};
 
-/// A loaded log, and what was published of it before.
-pub(crate) struct Loaded {
-    pub(crate) engine: Engine,
-    /// The published note, if it is of the head's own tree.
-    pub(crate) published: Option<Note>,
+/// What was published of a loaded log before.
+pub(crate) struct Published {
+    /// The published note and what it says; a beginning of the head's tree.
+    pub(crate) note: Option<(Note, Checkpoint)>,
+}
+
+impl Published {
+    /// The note of the head's own tree: the published one, with the cosignatures it has, or a new one.
+    pub(crate) fn note(&self, engine: &Engine) -> Result<Note, SignerError> {
+        match &self.note {
+            Some((note, checkpoint)) if checkpoint.size == engine.record.tree.size => {
+                Ok(note.clone())
+            }
+            _ => engine.sign(),
+        }
+    }
 }
 
 impl Engine {
@@ -36,7 +48,7 @@ impl Engine {
     /// head's root; the right edge leads to that root; the last bundle has the leaves that its tile
     /// says; the published checkpoint is signed by a known key, and is a beginning of the head's
     /// tree. Not checked: older tiles and bundles, which is an auditor's work.
-    pub(crate) fn load(parts: &Arc<Parts>) -> Result<Loaded, LoadError> {
+    pub(crate) fn load(parts: &Arc<Parts>) -> Result<(Self, Published), LoadError> {
         let store = &*parts.store;
         let record = load_record(parts)?;
         let published = read_published(parts, &record)?;
@@ -53,14 +65,12 @@ impl Engine {
         }
         // All is as it must be; only now is anything written.
         settle(store, &record, staged.as_deref().unwrap_or_default())?;
-        let published = published.filter(|(_, checkpoint)| checkpoint.size == record.tree.size);
-        let published = published.map(|(note, _)| note);
         let engine = Self {
             parts: Arc::clone(parts),
             record,
             edge,
         };
-        Ok(Loaded { engine, published })
+        Ok((engine, Published { note: published }))
     }
 }
 

@@ -49,7 +49,7 @@ impl Parts {
     }
 
     /// All keys under which the log may have been signed.
-    fn known_keys(&self) -> Vec<VerifierKey> {
+    pub(crate) fn known_keys(&self) -> Vec<VerifierKey> {
         let current = self.signers.iter().map(|signer| signer.verifier_key());
         current.chain(&self.earlier_keys).cloned().collect()
     }

@@ -14,7 +14,7 @@
 //! once. Where `log` and `state` are not on one file system, or links are not supported, promotion
 //! copies, syncs and renames instead.
 
-mod files;
+pub(crate) mod files;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -9,7 +9,7 @@
 //! The port asks for nothing that an object store with conditional puts does not have: create-only
 //! puts, reads, and one compare-and-swap. There are no renames, no appends, no locks in it.
 
-mod dir;
+pub(crate) mod dir;
 mod memory;
 
 use std::io;

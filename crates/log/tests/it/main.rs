@@ -6,3 +6,4 @@ mod judges;
 mod recovery;
 mod sequencing;
 mod support;
+mod witnesses;

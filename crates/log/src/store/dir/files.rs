@@ -9,11 +9,11 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags};
 
 /// A `flock(2)`; ends with the value or the process.
 #[derive(Debug)]
-pub(super) struct Lock(File);
+pub(crate) struct Lock(File);
 
 impl Lock {
     /// Takes the lock, `None` where another has it. Writes the pid into the file, for people.
-    pub(super) fn take(path: &Path) -> io::Result<Option<Self>> {
+    pub(crate) fn take(path: &Path) -> io::Result<Option<Self>> {
         let file = Self::open(path)?;
         match rustix::fs::flock(file.file(), FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {
@@ -27,14 +27,14 @@ impl Lock {
     }
 
     /// Waits for the lock.
-    pub(super) fn wait(path: &Path) -> io::Result<Self> {
+    pub(crate) fn wait(path: &Path) -> io::Result<Self> {
         let file = Self::open(path)?;
         rustix::fs::flock(file.file(), FlockOperation::LockExclusive)?;
         Ok(Self(file))
     }
 
     /// Empties the file, as a sign of an orderly end. The lock stays held.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         // Only people read it.
         drop(self.0.set_len(0));
     }
@@ -47,7 +47,7 @@ impl Lock {
 }
 
 /// The file's bytes, `None` where there is no file.
-pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs_err::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if is_absent(&error) => Ok(None),
@@ -64,7 +64,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 /// Writes a new file that nobody will change. Not durable before a sync.
-pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
+pub(crate) fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let options = options.write(true).create_new(true).mode(0o444);
     let mut file = options.open(path)?;
@@ -75,7 +75,7 @@ pub(super) fn create(path: &Path, bytes: &[u8]) -> io::Result<File> {
 /// Gives a staged, synced file its name in the log; copies it where a link cannot be.
 ///
 /// `AlreadyExists` where the name is taken.
-pub(super) fn link(staged: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn link(staged: &Path, target: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs_err::hard_link(staged, target) {
         Err(error) if cannot_link(&error) => copy(target, bytes),
         result => result,
@@ -93,7 +93,7 @@ fn cannot_link(error: &io::Error) -> bool {
 }
 
 /// Writes a whole file under its name, or none, and never over another.
-pub(super) fn copy(target: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn copy(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let temporary = temporary(target);
     remove_file(&temporary)?;
     create(&temporary, bytes)?.sync_all()?;
@@ -106,7 +106,7 @@ pub(super) fn copy(target: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Replaces a file whole. The content is synced before it has the name, so that a crash leaves the
 /// old or the new file; the name itself is durable on return only if `durable`.
-pub(super) fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8], durable: bool) -> io::Result<()> {
     let temporary = temporary(path);
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o644);
@@ -128,7 +128,7 @@ fn temporary(path: &Path) -> std::path::PathBuf {
 }
 
 /// Makes a directory and those above it, for the user alone.
-pub(super) fn create_dirs(dir: &Path) -> io::Result<()> {
+pub(crate) fn create_dirs(dir: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     let result = std::fs::DirBuilder::new()
         .recursive(true)
@@ -138,7 +138,7 @@ pub(super) fn create_dirs(dir: &Path) -> io::Result<()> {
 }
 
 /// Makes the names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     match File::open(dir) {
         Ok(dir) => dir.sync_all(),
         // Partial tiles are removed with their directory: nothing is left to be durable.
@@ -148,7 +148,7 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Removes a directory with all in it, if it exists.
-pub(super) fn remove_tree(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_tree(dir: &Path) -> io::Result<()> {
     match fs_err::remove_dir_all(dir) {
         Err(error) if !is_absent(&error) => Err(error),
         _ => Ok(()),
@@ -163,7 +163,7 @@ fn remove_file(path: &Path) -> io::Result<()> {
 }
 
 /// The names in a directory that are UTF-8.
-pub(super) fn names(dir: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn names(dir: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs_err::read_dir(dir)? {
         names.extend(entry?.file_name().into_string());
