@@ -8,7 +8,7 @@
 //! CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=⏎       root of the tree of that size, base64
 //! ```
 //!
-//! That is the text of a signed note ([`note`](crate::note)). Each checkpoint has one spelling.
+//! That is the text of a signed note ([`note`]). Each checkpoint has one spelling.
 //! Extension lines, which the specification does not recommend because nobody audits them, are
 //! refused by [`Checkpoint::parse`] and [`Checkpoint::open`]; only what handles other people's logs
 //! reads them, by [`Checkpoint::parse_extended`].
