@@ -13,7 +13,9 @@ mod key;
 mod man;
 mod redact;
 mod run;
+mod serve;
 mod spool;
+mod token;
 mod verify;
 
 use crate::error::ExpectedError;
@@ -24,6 +26,8 @@ use crate::exit_code::Exit;
 pub(crate) enum Command {
     Run(run::Args),
     Agent(agent::Args),
+    Serve(serve::Args),
+    Token(token::Args),
     Entries(Box<entries::Args>),
     Verify(verify::Args),
     Spool(spool::Args),
@@ -46,6 +50,8 @@ impl Command {
         match self {
             Self::Run(args) => run::run(args),
             Self::Agent(args) => agent::run(&args),
+            Self::Serve(args) => serve::run(&args),
+            Self::Token(args) => token::run(&args),
             Self::Entries(args) => entries::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Spool(args) => spool::run(args),
