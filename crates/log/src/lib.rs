@@ -25,6 +25,7 @@
 //!
 //! The layout on disk is C2SP tlog-tiles, and docs/spec/log-storage.md for the rest.
 
+pub mod anchor;
 mod clock;
 mod engine;
 mod error;

@@ -1,5 +1,6 @@
 //! What a log keeps, whatever fails.
 
+mod anchors;
 mod directory;
 mod faults;
 mod judges;
