@@ -4,7 +4,7 @@ use super::{DecodeError, Kind};
 use crate::codec::ENTRY_VERSION;
 use crate::ids::{BootId, CallId, SealNumber, Seq, SourceId};
 use crate::limits::{INTEGER_MAX, clip};
-use crate::moment::{Moment, parse_rfc3339};
+use crate::moment::Moment;
 
 /// Who, where and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,11 +159,101 @@ fn time(text: &str) -> Option<i64> {
             26 => b == b'Z',
             _ => b.is_ascii_digit(),
         });
-    // A leap second would be read as the second before it: not a spelling the codec writes.
-    let leap = text.get(17..19) == Some("60");
-    if shaped && !leap {
-        parse_rfc3339(text)
+    if !shaped {
+        return None;
+    }
+    let part = |from: usize, to: usize| -> Option<i64> { text.get(from..to)?.parse().ok() };
+    let (year, month, day) = (part(0, 4)?, part(5, 7)?, part(8, 10)?);
+    let (hour, minute, second) = (part(11, 13)?, part(14, 16)?, part(17, 19)?);
+    // No leap second: it would be read as the second before it, which the codec spells otherwise.
+    let exists = (1..=days_in(year, month)).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..60).contains(&second);
+    if !exists {
+        return None;
+    }
+    let minutes = days_from_epoch(year, month, day)
+        .wrapping_mul(24)
+        .wrapping_add(hour)
+        .wrapping_mul(60)
+        .wrapping_add(minute);
+    let seconds = minutes.wrapping_mul(60).wrapping_add(second);
+    let utc_us = seconds.wrapping_mul(1_000_000).wrapping_add(part(20, 26)?);
+    // The last day of the year 9999 has no time in some time zones.
+    (utc_us <= jiff::Timestamp::MAX.as_microsecond()).then_some(utc_us)
+}
+
+/// Days of a month of the Gregorian calendar; 0 if there is no such month.
+const fn days_in(year: i64, month: i64) -> i64 {
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 0,
+    }
+}
+
+/// Days from 1970-01-01 to a day of the years 0 to 9999. Years are counted from March, so that the day
+/// that only some have is their last.
+const fn days_from_epoch(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 {
+        (year, month.wrapping_sub(3))
     } else {
-        None
+        (year.wrapping_sub(1), month.wrapping_add(9))
+    };
+    let leap_days = year
+        .div_euclid(4)
+        .wrapping_sub(year.div_euclid(100))
+        .wrapping_add(year.div_euclid(400));
+    // Months from March have 31, 30, 31, 30, 31, 31, … days: 153 in five.
+    let days_before = month.wrapping_mul(153).wrapping_add(2).div_euclid(5);
+    year.wrapping_mul(365)
+        .wrapping_add(leap_days)
+        .wrapping_add(days_before)
+        .wrapping_add(day)
+        // 1970-01-01 on this count.
+        .wrapping_sub(719_469)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::moment::{parse_rfc3339, rfc3339};
+
+    #[test]
+    fn times_are_read_as_the_calendar_says() {
+        let mut day = parse_rfc3339("0000-01-01T00:00:00.000000Z").unwrap();
+        let end = parse_rfc3339("9999-12-30T00:00:00.000000Z").unwrap();
+        let mut step = 1_186_399_999_999_i64;
+        while day < end {
+            assert_eq!(time(&rfc3339(day)), Some(day), "{}", rfc3339(day));
+            day += step;
+            step = 1_186_400_000_000 - step % 7;
+        }
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused_as_the_calendar_does() {
+        for year in ["1900", "2000", "2023", "2024"] {
+            for month in 0..14 {
+                for (day, clock) in (0..33).flat_map(|day| {
+                    ["00:00:00", "23:59:59", "24:00:00", "12:60:00", "12:00:61"]
+                        .map(|clock| (day, clock))
+                }) {
+                    let text = format!("{year}-{month:02}-{day:02}T{clock}.000001Z");
+                    assert_eq!(time(&text), parse_rfc3339(&text), "{text}");
+                }
+            }
+        }
+        assert_eq!(time("2016-12-31T23:59:60.000000Z"), None);
+        for edge in [
+            "9999-12-30T22:00:00.999999Z",
+            "9999-12-30T22:00:01.000000Z",
+            "9999-12-31T23:59:59.999999Z",
+        ] {
+            assert_eq!(time(edge), parse_rfc3339(edge), "{edge}");
+        }
     }
 }

@@ -29,19 +29,39 @@ const LEVELS_MAX: u8 = 64;
 const NAMES_FEW: usize = 24;
 /// Members an entry usually has, and their members.
 const MEMBERS_USUAL: usize = 24;
-const CHILDREN_USUAL: usize = 40;
+const CHILDREN_USUAL: usize = 32;
 
-/// A place in the text: first byte, and the one behind the last.
+/// A place in the text: first byte, and the one behind the last. An entry has at most 65,535 bytes, and
+/// many spans are kept at once: two bytes each.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
-    start: usize,
-    end: usize,
+    start: u16,
+    end: u16,
 }
 
 impl Span {
-    pub(super) fn cut(self, text: &str) -> &str {
-        text.get(self.start..self.end).unwrap_or_default()
+    fn new(start: usize, end: usize) -> Self {
+        Self {
+            start: small(start),
+            end: small(end),
+        }
     }
+
+    fn cut(self, text: &str) -> &str {
+        text.get(usize::from(self.start)..usize::from(self.end))
+            .unwrap_or_default()
+    }
+
+    fn bytes(self, text: &str) -> &[u8] {
+        text.as_bytes()
+            .get(usize::from(self.start)..usize::from(self.end))
+            .unwrap_or_default()
+    }
+}
+
+/// Offsets and counts within an entry are small; whatever were not would be cut out as nothing.
+fn small(n: usize) -> u16 {
+    u16::try_from(n).unwrap_or(u16::MAX)
 }
 
 /// A name and its value, as they are spelled; the name without its quotes.
@@ -51,6 +71,11 @@ pub(super) struct Named {
     key: u64,
     name: Span,
     value: Span,
+    /// Of a top-level member: its own members are `children[first..behind]`.
+    first: u16,
+    behind: u16,
+    /// Whether that is so: it is an object, and not `input`.
+    is_object: bool,
     /// The name has an escape.
     escaped: bool,
 }
@@ -59,22 +84,16 @@ impl Named {
     pub(super) fn pair<'t>(&self, text: &'t str) -> (&'t str, &'t str) {
         (self.name.cut(text), self.value.cut(text))
     }
-}
 
-/// A top-level member.
-#[derive(Debug, Clone, Copy)]
-struct Member {
-    named: Named,
-    /// Its own members are `children[first..behind]`, if it is an object and not `input`.
-    first: usize,
-    behind: usize,
-    is_object: bool,
+    fn is(&self, key: u64, name: &str, text: &str) -> bool {
+        self.key == key && self.name.bytes(text) == name.as_bytes()
+    }
 }
 
 /// What stands where in one entry.
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
-    members: Vec<Member>,
+    members: Vec<Named>,
     children: Vec<Named>,
 }
 
@@ -88,11 +107,11 @@ pub(crate) struct Children<'a> {
 impl<'a> Children<'a> {
     /// Raw JSON of the member of this name.
     pub(crate) fn find(&self, name: &str) -> Option<&'a str> {
+        let key = text::key(name.as_bytes());
         self.named
             .iter()
-            .map(|child| child.pair(self.text))
-            .find(|pair| pair.0 == name)
-            .map(|pair| pair.1)
+            .find(|child| child.is(key, name, self.text))
+            .map(|child| child.value.cut(self.text))
     }
 }
 
@@ -118,27 +137,43 @@ impl Scan {
     }
 
     pub(super) fn members(&self) -> impl Iterator<Item = &Named> {
-        self.members.iter().map(|member| &member.named)
+        self.members.iter()
     }
 
     /// Raw JSON of the top-level member of this name.
     pub(super) fn find<'t>(&self, text: &'t str, name: &str) -> Option<&'t str> {
-        self.member(text, name).map(|m| m.named.value.cut(text))
+        self.member(text, name).map(|member| member.value.cut(text))
     }
 
     /// The members of the top-level member of this name, if it is an object with plainly spelled names.
     pub(super) fn children<'a>(&'a self, text: &'a str, name: &str) -> Option<Children<'a>> {
-        let member = self.member(text, name).filter(|m| m.is_object)?;
-        let named = self.children.get(member.first..member.behind)?;
+        let member = self.member(text, name).filter(|member| member.is_object)?;
+        let range = usize::from(member.first)..usize::from(member.behind);
+        let named = self.children.get(range)?;
         let plain = named.iter().all(|child| !child.escaped);
         plain.then_some(Children { text, named })
     }
 
-    fn member(&self, text: &str, name: &str) -> Option<&Member> {
+    fn member(&self, text: &str, name: &str) -> Option<&Named> {
         let key = text::key(name.as_bytes());
         self.members
             .iter()
-            .find(|m| m.named.key == key && m.named.name.cut(text) == name)
+            .find(|member| member.is(key, name, text))
+    }
+}
+
+/// Which names one object has, roughly: most names are told to be new by one bit.
+#[derive(Debug, Clone, Copy, Default)]
+struct Seen(u64);
+
+impl Seen {
+    /// Whether a name of this key may have been there before; from now on it was.
+    const fn again(&mut self, key: u64) -> bool {
+        // The upper bits of a product depend on all bits below.
+        let bit = 1_u64 << (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58);
+        let before = self.0 & bit != 0;
+        self.0 |= bit;
+        before
     }
 }
 
@@ -200,8 +235,9 @@ impl Scanner<'_> {
         }
         self.space();
         if !self.take(b'}') {
+            let mut seen = Seen::default();
             loop {
-                self.member()?;
+                self.member(&mut seen)?;
                 self.space();
                 match self.peek() {
                     Some(b',') => self.step(),
@@ -212,8 +248,7 @@ impl Scanner<'_> {
             }
         }
         if self.scan.members.len() > NAMES_FEW {
-            let members = self.scan.members.iter().map(|m| m.named);
-            let doubled = self.doubled_of_many(members);
+            let doubled = self.doubled_of_many(&self.scan.members);
             self.find_doubled(doubled);
         }
         if self.at == self.bytes.len() {
@@ -223,39 +258,31 @@ impl Scanner<'_> {
         }
     }
 
-    fn member(&mut self) -> Result<(), Flaw> {
+    fn member(&mut self, seen: &mut Seen) -> Result<(), Flaw> {
         let mut named = self.name::<true>()?;
         if named.escaped {
             return Err(ESCAPED_NAME);
         }
-        if self.scan.members.len() < NAMES_FEW {
-            let doubled = self
-                .scan
-                .members
-                .iter()
-                .any(|seen| self.same(&seen.named, &named));
-            self.find_doubled(doubled.then(|| self.spell(&named)));
+        if seen.again(named.key)
+            && self.scan.members.len() < NAMES_FEW
+            && self.stands_in(&self.scan.members, &named)
+        {
+            let doubled = self.spell(&named);
+            self.find_doubled(Some(doubled));
         }
-        let (start, first) = (self.at, self.scan.children.len());
-        let mut is_object = false;
-        if named.name.cut(self.text) == "input" {
+        let start = self.at;
+        named.first = small(self.scan.children.len());
+        if named.name.bytes(self.text) == b"input" {
             self.anything()?;
         } else if self.peek() == Some(b'{') {
-            is_object = true;
+            named.is_object = true;
             self.object::<true>(LEVELS_MAX)?;
         } else {
             self.value(LEVELS_MAX)?;
         }
-        named.value = Span {
-            start,
-            end: self.at,
-        };
-        self.scan.members.push(Member {
-            named,
-            first,
-            behind: self.scan.children.len(),
-            is_object,
-        });
+        named.behind = small(self.scan.children.len());
+        named.value = Span::new(start, self.at);
+        self.scan.members.push(named);
         Ok(())
     }
 
@@ -302,17 +329,17 @@ impl Scanner<'_> {
         if self.take(b'}') {
             return Ok(());
         }
+        let mut seen = Seen::default();
         loop {
             let mut named = self.name::<true>()?;
-            self.compare::<KEPT>(base, &named);
+            if seen.again(named.key) {
+                self.compare::<KEPT>(base, &named);
+            }
             let start = self.at;
             let place = self.names::<KEPT>().len();
             self.names_mut::<KEPT>().push(named);
             self.value(below)?;
-            named.value = Span {
-                start,
-                end: self.at,
-            };
+            named.value = Span::new(start, self.at);
             if let Some(kept) = self.names_mut::<KEPT>().get_mut(place) {
                 *kept = named;
             }
@@ -327,7 +354,7 @@ impl Scanner<'_> {
         self.step();
         let names = self.names::<KEPT>().get(base..).unwrap_or_default();
         if names.len() > NAMES_FEW {
-            let doubled = self.doubled_of_many(names.iter().copied());
+            let doubled = self.doubled_of_many(names);
             self.find_doubled(doubled);
         }
         if !KEPT {
@@ -361,17 +388,15 @@ impl Scanner<'_> {
         }
         let start = self.at;
         let escaped = self.string::<STRICT>()?;
-        let name = Span {
-            start,
-            end: self.at.wrapping_sub(1),
-        };
+        let end = self.at.wrapping_sub(1);
         self.space();
         if !self.take(b':') {
             return Err(NO_COLON);
         }
         self.space();
+        let name = Span::new(start, end);
         let key = match (STRICT, escaped) {
-            (true, false) => text::key(name.cut(self.text).as_bytes()),
+            (true, false) => text::key_at(self.bytes, start, end),
             (true, true) => text::key(resolve(name.cut(self.text)).as_bytes()),
             (false, _) => 0,
         };
@@ -379,6 +404,9 @@ impl Scanner<'_> {
             key,
             name,
             value: Span::default(),
+            first: 0,
+            behind: 0,
+            is_object: false,
             escaped,
         })
     }
@@ -386,14 +414,16 @@ impl Scanner<'_> {
     /// Compares a name with those before it in its object, while they are few.
     fn compare<const KEPT: bool>(&mut self, base: usize, named: &Named) {
         let before = self.names::<KEPT>().get(base..).unwrap_or_default();
-        if before.len() < NAMES_FEW && before.iter().any(|seen| self.same(seen, named)) {
+        if before.len() < NAMES_FEW && self.stands_in(before, named) {
             let doubled = self.spell(named);
             self.find_doubled(Some(doubled));
         }
     }
 
-    fn same(&self, a: &Named, b: &Named) -> bool {
-        a.key == b.key && self.resolved(a) == self.resolved(b)
+    fn stands_in(&self, before: &[Named], named: &Named) -> bool {
+        before
+            .iter()
+            .any(|seen| seen.key == named.key && self.resolved(seen) == self.resolved(named))
     }
 
     fn resolved(&self, named: &Named) -> Cow<'_, str> {
@@ -416,14 +446,14 @@ impl Scanner<'_> {
     }
 
     /// A name that occurs twice.
-    fn doubled_of_many(&self, names: impl Iterator<Item = Named>) -> Option<String> {
-        let mut names: Vec<Named> = names.collect();
+    fn doubled_of_many(&self, names: &[Named]) -> Option<String> {
+        let mut names = names.to_vec();
         names.sort_unstable_by(|a, b| {
             let by_text = || self.resolved(a).cmp(&self.resolved(b));
             a.key.cmp(&b.key).then_with(by_text)
         });
         let twice = names.windows(2).find_map(|pair| match pair {
-            [a, b] if self.same(a, b) => Some(*a),
+            [a, b] if self.stands_in(&[*a], b) => Some(*a),
             _ => None,
         });
         twice.map(|named| self.spell(&named))

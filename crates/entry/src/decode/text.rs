@@ -15,6 +15,7 @@ pub(super) fn flaw(what: &'static str, at: usize) -> DecodeError {
 }
 
 /// How many characters of a string stand before the next quote, backslash or control character.
+#[inline]
 pub(super) fn skip_plain(rest: &[u8]) -> usize {
     let (words, tail) = rest.as_chunks::<8>();
     let mut skipped = 0_usize;
@@ -119,15 +120,40 @@ fn digits(rest: &[u8], from: usize) -> usize {
 }
 
 /// A number for a name: equal names have equal ones, and most others differ. The first eight bytes, with
-/// length and last byte in what they leave free or over them.
+/// length and last byte over them.
 pub(super) fn key(name: &[u8]) -> u64 {
     let mut first = [0; 8];
     for (to, from) in first.iter_mut().zip(name) {
         *to = *from;
     }
-    let last = name.last().copied().unwrap_or(0);
-    let length = u64::try_from(name.len()).unwrap_or(u64::MAX);
-    u64::from_le_bytes(first) ^ (length << 56) ^ (u64::from(last) << 48)
+    mix(u64::from_le_bytes(first), name.len(), name.last())
+}
+
+/// The key of the name that is `bytes[start..end]`.
+#[inline]
+pub(super) fn key_at(bytes: &[u8], start: usize, end: usize) -> u64 {
+    let length = end.wrapping_sub(start);
+    match bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        // What stands behind a short name is cut off.
+        Some(first) if (1..8).contains(&length) => {
+            let behind = 64_usize.wrapping_sub(length << 3);
+            let kept = u64::MAX >> behind;
+            let last = bytes.get(end.wrapping_sub(1));
+            mix(u64::from_le_bytes(*first) & kept, length, last)
+        }
+        Some(first) if length >= 8 => {
+            let last = bytes.get(end.wrapping_sub(1));
+            mix(u64::from_le_bytes(*first), length, last)
+        }
+        _ => key(bytes.get(start..end).unwrap_or_default()),
+    }
+}
+
+#[inline]
+fn mix(first: u64, length: usize, last: Option<&u8>) -> u64 {
+    let length = u64::try_from(length).unwrap_or(u64::MAX);
+    let last = u64::from(last.copied().unwrap_or(0));
+    first ^ (length << 56) ^ (last << 48)
 }
 
 /// A name with its escapes resolved. Its spelling has been checked.

@@ -12,9 +12,10 @@ use affiant_entry::{DecodeError, Decoded, Fact, Rotation, SealText, SourceId, Tr
 use affiant_tlog::leaf_hash;
 use affiant_tlog::note::VerifierKey;
 
+use crate::log_leaves::log_entries;
 use crate::world::{NOW_US, SOURCE, World, key, reseal, seals, text_of, vkey};
 
-type Files = BTreeMap<String, String>;
+pub(crate) type Files = BTreeMap<String, String>;
 
 #[test]
 fn entry_vectors_are_as_committed() {
@@ -142,8 +143,13 @@ fn entry_files() -> Files {
         ("refuse-space", "White space around the object.", format!("{begin} ")),
         ("refuse-trailing", "A second object.", format!("{begin}{{}}")),
     ];
+    let ours = log_entries();
+    let ours = ours
+        .iter()
+        .map(|(name, what, entry)| (name.as_str(), *what, entry.clone()));
     cases
         .into_iter()
+        .chain(ours)
         .map(|(name, what, entry)| (format!("{name}.txt"), entry_case(what, &entry)))
         .collect()
 }
@@ -340,7 +346,7 @@ fn dir(area: &str) -> PathBuf {
     .collect()
 }
 
-fn committed(area: &str, files: &Files) {
+pub(crate) fn committed(area: &str, files: &Files) {
     let bless = std::env::var_os("AFFIANT_BLESS").is_some();
     if bless {
         fs_err::create_dir_all(dir(area)).unwrap();
@@ -362,7 +368,7 @@ fn committed(area: &str, files: &Files) {
 }
 
 /// `name: value` lines, then sections `--- name` whose text runs to the next one.
-fn read_cases(area: &str) -> Vec<(String, BTreeMap<String, String>)> {
+pub(crate) fn read_cases(area: &str) -> Vec<(String, BTreeMap<String, String>)> {
     let paths = fs_err::read_dir(dir(area))
         .unwrap()
         .map(|file| file.unwrap().path());
