@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::ship::ShipCollector;
 use crate::trail::Trail;
 
 /// A request the gateway answered itself.
@@ -103,6 +104,8 @@ impl Metrics {
         made.register();
         made.registry
             .register_collector(Box::new(TrailCollector(trail.clone())));
+        made.registry
+            .register_collector(Box::new(ShipCollector(trail.shipping())));
         made
     }
 

@@ -91,6 +91,8 @@ pub(super) struct Engine {
     credit_bytes: u64,
     /// Why nothing is released: the log or the aggregator refuses, or is refused.
     refused: Option<String>,
+    /// No refusal lies on disk that does not hold any more.
+    settled: bool,
     probing: bool,
     renewing: bool,
     renew_at_us: u64,
@@ -131,6 +133,7 @@ impl Engine {
             credit_batches: WINDOW_BATCHES,
             credit_bytes: u64::MAX,
             refused: None,
+            settled: false,
             probing: false,
             renewing: false,
             renew_at_us: 0,

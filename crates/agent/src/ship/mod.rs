@@ -35,6 +35,7 @@ mod engine;
 mod head;
 mod keeper;
 mod lock;
+mod metrics;
 mod orphans;
 mod source;
 mod stats;
@@ -51,6 +52,7 @@ use tokio::sync::Notify;
 pub use head::HeadError;
 pub use stats::{ShipState, ShipStats, SpoolCounts};
 
+pub(crate) use metrics::ShipCollector;
 pub(crate) use source::Durable;
 
 use crate::enrol::{EnrolError, EnrolmentError};

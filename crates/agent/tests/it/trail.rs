@@ -13,7 +13,7 @@ use affiant_entry::chain::{ChainReport, ChainVerifier, RememberedHead, Tail, Ver
 use affiant_entry::{Body, CallId, Decoded, Fact, Moment, Record};
 use affiant_spool::{Item as Read, Reader};
 
-fn options(dir: &Path) -> TrailOptions {
+pub(crate) fn options(dir: &Path) -> TrailOptions {
     let mut options = TrailOptions::new(DataDir::new(dir), "crm");
     options.segment_bytes = 64 * 1024;
     options
@@ -60,7 +60,7 @@ fn call() -> Call {
     }
 }
 
-fn begin(n: u128) -> Item {
+pub(crate) fn begin(n: u128) -> Item {
     let body = Body::CallBegin(Box::new(call()));
     Item::from(Record {
         at: Moment::default(),
@@ -69,7 +69,7 @@ fn begin(n: u128) -> Item {
     })
 }
 
-fn end(n: u128) -> Item {
+pub(crate) fn end(n: u128) -> Item {
     let ending = Ending {
         status: Status::new(StatusCode::Success, Reason::Ok),
         response: Fact::absent("none"),
@@ -112,7 +112,7 @@ fn judge(dir: &Path, spool: &str) -> (Vec<String>, ChainReport) {
     (kinds, verifier.finish(Tail::Clean))
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -20,6 +20,9 @@ use crate::{help, wiring};
 /// How often trails of `affiant run` processes that have died are looked for.
 const ADOPT_INTERVAL: Duration = Duration::from_secs(20);
 
+/// Longest wait for the receipts of what was recorded last.
+const LINGER: Duration = Duration::from_secs(2);
+
 const EXAMPLES: &str = "  \
   affiant agent --config /etc/affiant/agent.toml
   affiant config check /etc/affiant/agent.toml            look before you start";
@@ -60,6 +63,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         redactor,
         key,
     };
+    let shipper = wiring::ship_beside(&trail);
     let (stop, stopped) = mpsc::channel();
     let adopter = adopt_until(stopped, dir);
     let served = serve(&settings, &evidence);
@@ -68,6 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         .map_or(("shutdown", None), |signal| ("signal", Some(*signal)));
     trail.close(reason, signal, None);
     drop(stop);
+    if let Some(shipper) = shipper {
+        shipper.finish(LINGER);
+    }
     // An orphan that is being closed is worth the moment; the trail itself is sealed already.
     let _ = adopter.join();
     served.map(|_| Exit::Ok)

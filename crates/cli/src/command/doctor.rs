@@ -5,8 +5,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use affiant_agent::clock;
+use affiant_agent::enrol::Enrolment;
+use affiant_agent::ship::refused_path;
 use affiant_agent::state::DataDir;
 use affiant_agent::trail::TrailOptions;
+use affiant_entry::rfc3339;
 use affiant_spool::{Item, Ordinal, Reader, Spool, Tail};
 use fs_err as fs;
 
@@ -16,7 +19,7 @@ use crate::entries::units;
 use crate::error::{ExpectedError, chain};
 use crate::exit_code::Exit;
 use crate::help;
-use crate::printer::{Paint, Stdout};
+use crate::printer::{Paint, Stdout, clean};
 
 const EXAMPLES: &str = "  \
   affiant doctor
@@ -35,7 +38,7 @@ const CLOCK_ERROR_US: u64 = 1_000_000;
 
 /// Say what is well and what is not with a data directory
 ///
-/// Looks at permissions, disk, clock, spools that dead processes left, and quotas. Writes one small
+/// Looks at permissions, disk, clock, enrolment, spools that dead processes left, and quotas. Writes one small
 /// file to measure the disk, and removes it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::sections(EXAMPLES, &[Exit::Ok, Exit::Usage, Exit::Incomplete, Exit::Storage]))]
@@ -73,6 +76,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     lines.push(space(dir.root()));
     lines.push(sync(dir.root()));
     lines.push(clock_state());
+    lines.extend(enrolment(&dir));
     lines.extend(spools(&dir)?);
     print(&lines, args.format)?;
     let worst = lines
@@ -150,6 +154,47 @@ fn keys(dir: &DataDir) -> Vec<Line> {
             }
             Err(error) => Line::new(Level::Fail, "key", chain(&error)),
         });
+    }
+    lines
+}
+
+/// Where the source is enrolled, how long its certificate holds, and why shipping stopped.
+fn enrolment(dir: &DataDir) -> Vec<Line> {
+    let found = match Enrolment::load(dir) {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            let says = "is at no aggregator; entries stay here".to_owned();
+            return vec![Line::new(Level::Ok, "enrolment", says)];
+        }
+        Err(error) => return vec![Line::new(Level::Fail, "enrolment", chain(&error))],
+    };
+    let says = format!("is at {}, log {}", found.ingest, found.log.name);
+    let mut lines = vec![Line::new(Level::Ok, "enrolment", says)];
+    let now = clock::now();
+    let until = rfc3339(found.not_after_us);
+    lines.push(if found.seconds_left(now) <= 0 {
+        Line::new(Level::Fail, "certificate", format!("ran out at {until}"))
+            .hint("it is renewed when the aggregator is reached; is a process running that ships?")
+    } else if found.renewal_is_due(now) {
+        Line::new(Level::Warn, "certificate", format!("holds until {until}, its renewal is due"))
+            .hint("it is renewed when the aggregator is reached; is a process running that ships?")
+    } else {
+        Line::new(Level::Ok, "certificate", format!("holds until {until}"))
+    });
+    let key = dir.ship().join("client.key");
+    if let Some(meta) = fs::metadata(&key).ok().filter(|meta| meta.mode() & 0o077 != 0) {
+        let says = format!(
+            "`{}` can be reached by others (mode {:04o}), and is refused",
+            key.display(),
+            meta.mode() & 0o7777
+        );
+        let hint = format!("chmod 600 {}", key.display());
+        lines.push(Line::new(Level::Fail, "key", says).hint(hint));
+    }
+    if let Ok(refused) = fs::read_to_string(refused_path(dir)) {
+        let says = format!("stopped: {}", clean(refused.trim()));
+        let hint = "nothing is released until it is settled; see `ship/evidence-*.json`";
+        lines.push(Line::new(Level::Fail, "shipping", says).hint(hint));
     }
     lines
 }

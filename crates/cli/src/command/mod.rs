@@ -8,9 +8,11 @@ mod demo;
 #[cfg(feature = "demo")]
 mod demo_server;
 mod doctor;
+mod enroll;
 mod entries;
 mod key;
 mod man;
+mod prove;
 mod redact;
 mod run;
 mod serve;
@@ -26,10 +28,12 @@ use crate::exit_code::Exit;
 pub(crate) enum Command {
     Run(run::Args),
     Agent(agent::Args),
+    Enroll(enroll::Args),
     Serve(serve::Args),
     Token(token::Args),
     Entries(Box<entries::Args>),
     Verify(verify::Args),
+    Prove(prove::Args),
     Spool(spool::Args),
     Key(key::Args),
     Redact(redact::Args),
@@ -50,10 +54,12 @@ impl Command {
         match self {
             Self::Run(args) => run::run(args),
             Self::Agent(args) => agent::run(&args),
+            Self::Enroll(args) => enroll::run(&args),
             Self::Serve(args) => serve::run(&args),
             Self::Token(args) => token::run(&args),
             Self::Entries(args) => entries::run(&args),
             Self::Verify(args) => verify::run(&args),
+            Self::Prove(args) => prove::run(&args),
             Self::Spool(args) => spool::run(args),
             Self::Key(args) => key::run(args),
             Self::Redact(args) => redact::run(args),

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use affiant_agent::proxy::stdio::{self, HOLD_BYTES_MAX, StdioOptions};
 use affiant_agent::trail::{Intent, OnFull, Trail, TrailOptions};
@@ -15,6 +16,10 @@ use crate::env;
 use crate::error::ExpectedError;
 use crate::exit_code::Exit;
 use crate::{help, wiring};
+
+/// Longest wait for the receipts of what was recorded last; what has none by then is shipped by the
+/// next process.
+const LINGER: Duration = Duration::from_secs(1);
 
 const EXAMPLES: &str = "  \
   affiant run -- npx -y @modelcontextprotocol/server-filesystem ~/notes
@@ -110,6 +115,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
     options.on_full = args.on_full.into();
     options.intent = args.intent.into();
     let trail = Trail::open(&options).map_err(|error| wiring::trail_refused(&error))?;
+    let shipper = wiring::ship_beside(&trail);
     let options = StdioOptions {
         config: config(&args, &server),
         command: args.command,
@@ -119,7 +125,12 @@ pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
         intent: args.intent.into(),
         hold_bytes_max: HOLD_BYTES_MAX,
     };
-    match stdio::run(options) {
+    let ran = stdio::run(options);
+    // The trail is sealed by now: whatever happens here, nothing is lost.
+    if let Some(shipper) = shipper {
+        shipper.finish(LINGER);
+    }
+    match ran {
         Ok(code) => Ok(Exit::Child(code)),
         Err(error) => Err(ExpectedError::caused(
             Exit::Child(error.exit_code()),

@@ -1,7 +1,10 @@
 //! `affiant spool`.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use affiant_agent::ship::{self, Ended, ShipError, ShipOptions};
 use affiant_agent::state::DataDir;
 use affiant_spool::{FrameKind, Item, Ordinal, ReadError, Reader, Spool, Tail};
 use fs_err as fs;
@@ -13,16 +16,29 @@ use crate::entries::units::{bytes, count, plural};
 use crate::error::{ExpectedError, chain};
 use crate::exit_code::Exit;
 use crate::help;
-use crate::printer::{Paint, Stdout, clean};
+use crate::printer::{Paint, Stdout, clean, say};
 
 const EXAMPLES: &str = "  \
   affiant spool ls
   affiant spool inspect crm
-  affiant spool inspect --format json | jq .damage";
+  affiant spool inspect --format json | jq .damage
+  affiant spool ship";
+
+const SHIP_EXITS: [Exit; 6] = [
+    Exit::Ok,
+    Exit::Usage,
+    Exit::Incomplete,
+    Exit::Untrusted,
+    Exit::Unreachable,
+    Exit::Storage,
+];
+
+/// How long `ship` waits for an aggregator that is not reached.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 const EXITS: [Exit; 4] = [Exit::Ok, Exit::Usage, Exit::Incomplete, Exit::Storage];
 
-/// Look at the spools on disk
+/// Look at the spools on disk, and ship them
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::sections(EXAMPLES, &EXITS))]
 pub(crate) struct Args {
@@ -54,6 +70,19 @@ enum Action {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Ship what dead processes left, and end
+    ///
+    /// Closes what they left open, ships all of it to the aggregator this source is enrolled at, and
+    /// gives back the room. Spools of processes that live are left to them. Tries for half a minute if
+    /// the aggregator is not reached.
+    #[command(after_long_help = help::sections("  affiant spool ship --once", &SHIP_EXITS))]
+    Ship {
+        #[command(flatten)]
+        data_dir: DataDirArg,
+        /// Try once only
+        #[arg(long)]
+        once: bool,
+    },
 }
 
 /// One line of `ls`.
@@ -63,6 +92,7 @@ struct Summary {
     state: &'static str,
     frames: u64,
     acknowledged: u64,
+    pending: u64,
     segments: u64,
     blobs: u64,
     bytes: u64,
@@ -97,7 +127,44 @@ pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
             data_dir,
             format,
         } => inspect_all(&data_dir.to_read()?, name.as_deref(), format),
+        Action::Ship { data_dir, once } => ship_all(&data_dir.to_read()?, once),
     }
+}
+
+fn ship_all(dir: &DataDir, once: bool) -> Result<Exit, ExpectedError> {
+    let patience = if once { Duration::ZERO } else { PATIENCE };
+    let options = ShipOptions::all_of(dir, patience);
+    let stats = Arc::clone(&options.stats);
+    let ended = ship::ship(options).map_err(|error| ship_refused(&error))?;
+    let acknowledged: u64 = stats.spools().values().map(|s| s.acknowledged).sum();
+    say(&format!(
+        "{} shipped and acknowledged",
+        plural(acknowledged, "entry", "entries")
+    ));
+    match ended {
+        Ended::Done | Ended::Stopped => {}
+        Ended::Unreachable(why) => return Err(ExpectedError::new(Exit::Unreachable, why)),
+        Ended::Refused(why) => return Err(ExpectedError::new(Exit::Untrusted, why)),
+    }
+    let names = dir.spool_names().map_err(|e| ExpectedError::storage(&e))?;
+    let live = |name: &&String| Spool::is_locked(dir.spool(name)).unwrap_or(false);
+    for name in names.iter().filter(live) {
+        say(&format!("spool {} is shipped by its own process", clean(name)));
+    }
+    Ok(Exit::Ok)
+}
+
+fn ship_refused(error: &ShipError) -> ExpectedError {
+    let exit = match error {
+        ShipError::NotEnrolled => {
+            return ExpectedError::caused(Exit::Usage, error)
+                .hint("affiant enroll URL --token T");
+        }
+        ShipError::Head(_) | ShipError::Credentials(_) => Exit::Untrusted,
+        ShipError::Enrolment(_) | ShipError::Name(_) => Exit::Usage,
+        ShipError::Io(_) | _ => Exit::Storage,
+    };
+    ExpectedError::caused(exit, error)
 }
 
 /// Whether a spool of this name is there; else the error, with the nearest name.
@@ -170,6 +237,7 @@ fn summary(dir: &DataDir, name: &str) -> Result<Summary, ExpectedError> {
         state: "empty",
         frames: 0,
         acknowledged: 0,
+        pending: 0,
         segments: len(files
             .iter()
             .filter(|file| file.name.ends_with(".aff"))
@@ -194,6 +262,7 @@ fn summary(dir: &DataDir, name: &str) -> Result<Summary, ExpectedError> {
     summary.state = state(&path, reader.tail());
     summary.frames = reader.next_ordinal().get();
     summary.acknowledged = reader.acknowledged_end().get();
+    summary.pending = summary.frames.saturating_sub(summary.acknowledged);
     Ok(summary)
 }
 

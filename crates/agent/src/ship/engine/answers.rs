@@ -112,7 +112,9 @@ impl Engine {
         self.failing_since_us = None;
         if self.refused.take().is_some() {
             tracing::warn!("log proves what it should again; shipping goes on");
+            self.settled = false;
         }
+        self.settle();
         self.stats.set_state(ShipState::Shipping);
         if self.credit_batches == 0 || self.credit_bytes == 0 {
             self.blocked_until_us = now.mono_us.saturating_add(1_000_000);

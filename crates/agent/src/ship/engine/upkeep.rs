@@ -96,6 +96,20 @@ impl Engine {
         }
     }
 
+    /// What was refused before is settled: a receipt was believed, and no chain is stopped.
+    pub(super) fn settle(&mut self) {
+        if self.settled || self.chains.values().any(|chain| chain.stopped.is_some()) {
+            return;
+        }
+        self.settled = true;
+        let path = refused_path(&self.dir);
+        if path.exists()
+            && let Err(error) = fs_err::remove_file(&path)
+        {
+            tracing::warn!(%error, "settled refusal cannot be removed");
+        }
+    }
+
     /// Keeps two notes of the log that contradict each other.
     pub(super) fn keep_evidence(&self, receipt: &Receipt, now: Moment) {
         let dir = self.dir.ship();

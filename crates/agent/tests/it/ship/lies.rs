@@ -1,0 +1,62 @@
+//! Receipts that do not prove what they should: nothing is released, and it is loud.
+
+use super::*;
+
+fn stops_at(lie: Fault) {
+    let double = Double::start();
+    let dir = enrolled(&double);
+    let trail = Trail::open(&options(dir.path())).unwrap();
+    record(&trail, 0..20);
+    trail.close("shutdown", None, None);
+    assert_eq!(ship_all(dir.path()).0, Ended::Done);
+    let before = frames(dir.path(), "crm").1;
+    let remembered = fs_err::read_to_string(dir.path().join("ship/checkpoint")).unwrap();
+
+    let trail = Trail::open(&options(dir.path())).unwrap();
+    record(&trail, 20..40);
+    trail.close("shutdown", None, None);
+    double.world().faults.push_back(lie);
+    let (ended, stats) = ship_all(dir.path());
+    assert!(matches!(ended, Ended::Refused(_)), "{lie:?}: {ended:?}");
+    assert!(
+        stats
+            .receipts_refused
+            .load(std::sync::atomic::Ordering::Relaxed)
+            > 0
+    );
+    assert_eq!(frames(dir.path(), "crm").1, before, "{lie:?}");
+    let still = fs_err::read_to_string(dir.path().join("ship/checkpoint")).unwrap();
+    assert_eq!(still, remembered, "{lie:?}");
+    let evidence = fs_err::read_dir(dir.path().join("ship"))
+        .unwrap()
+        .filter_map(Result::ok)
+        .any(|f| f.file_name().to_string_lossy().starts_with("evidence-"));
+    let contradicts = matches!(lie, Fault::Fork | Fault::RolledBack);
+    assert_eq!(evidence, contradicts, "{lie:?}");
+
+    // Once the log proves what it should, everything is there once.
+    assert_eq!(ship_all(dir.path()).0, Ended::Done);
+    let (payloads, acknowledged, next) = frames(dir.path(), "crm");
+    assert_eq!(acknowledged, next);
+    assert!(double.world().bytes.ends_with(&payloads));
+}
+
+#[test]
+fn a_proof_that_does_not_hold_releases_nothing() {
+    stops_at(Fault::BadProof);
+}
+
+#[test]
+fn a_checkpoint_of_another_key_releases_nothing() {
+    stops_at(Fault::WrongKey);
+}
+
+#[test]
+fn a_log_with_another_past_releases_nothing_and_is_kept_as_evidence() {
+    stops_at(Fault::Fork);
+}
+
+#[test]
+fn a_log_that_was_rolled_back_releases_nothing_and_is_kept_as_evidence() {
+    stops_at(Fault::RolledBack);
+}
