@@ -22,6 +22,7 @@
     )
 )]
 
+pub mod files;
 pub mod log;
 pub mod proof;
 pub mod trust;

@@ -47,7 +47,9 @@ pub enum TrustFileError {
     #[error("trust file is malformed")]
     Policy(#[source] ParsePolicyError),
     /// A line that is neither of a policy nor ours.
-    #[error("line {line}: `{keyword}` is not `log`, `witness`, `group`, `quorum`, `admin`, `source`, `tsa` or `aggregator`")]
+    #[error(
+        "line {line}: `{keyword}` is not `log`, `witness`, `group`, `quorum`, `admin`, `source`, `tsa` or `aggregator`"
+    )]
     Keyword {
         /// Which line, counted from 1.
         line: usize,
@@ -169,7 +171,9 @@ fn bare_keys(bytes: &[u8]) -> Option<Vec<VerifierKey>> {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    let keys = lines.map(|line| line.parse().ok()).collect::<Option<Vec<_>>>()?;
+    let keys = lines
+        .map(|line| line.parse().ok())
+        .collect::<Option<Vec<_>>>()?;
     (!keys.is_empty()).then_some(keys)
 }
 
@@ -185,15 +189,24 @@ mod tests {
 
     #[test]
     fn our_lines_stand_among_those_of_a_policy() {
-        let text = format!("# mine\nlog {KEY}\nadmin {KEY}\nquorum none\nsource {KEY}\ntsa root.pem\n");
+        let text =
+            format!("# mine\nlog {KEY}\nadmin {KEY}\nquorum none\nsource {KEY}\ntsa root.pem\n");
         let trust = TrustFile::parse(text.as_bytes()).unwrap();
-        let counts = [trust.admins.len(), trust.sources.len(), trust.policy.logs().len()];
+        let counts = [
+            trust.admins.len(),
+            trust.sources.len(),
+            trust.policy.logs().len(),
+        ];
         assert_eq!((counts, trust.tsas), ([1; 3], vec!["root.pem".to_owned()]));
     }
 
     #[test]
     fn a_key_alone_is_a_log() {
-        for text in [KEY.to_owned(), format!("{KEY}\n"), format!("# log\n{KEY}\n\n")] {
+        for text in [
+            KEY.to_owned(),
+            format!("{KEY}\n"),
+            format!("# log\n{KEY}\n\n"),
+        ] {
             let trust = TrustFile::parse(text.as_bytes()).unwrap();
             assert_eq!(trust.policy.logs().len(), 1);
             assert!(!trust.policy.asks_for_witnesses());
@@ -202,7 +215,10 @@ mod tests {
 
     #[test]
     fn unknown_lines_are_refused_with_their_number() {
-        assert!(refused(&format!("log {KEY}\nquorum none\nwitnes {KEY}\n")).starts_with("line 3: `witnes` is not"));
+        assert!(
+            refused(&format!("log {KEY}\nquorum none\nwitnes {KEY}\n"))
+                .starts_with("line 3: `witnes` is not")
+        );
         assert!(refused("quorum none\nadmin\n").starts_with("line 2: `admin` takes"));
         assert!(refused("quorum none\nsource x\n").starts_with("line 2: key"));
         assert!(refused("quorum none\ntsa a b\n").starts_with("line 2: `tsa` takes"));

@@ -299,28 +299,14 @@ impl Chain {
             from: edge(group.first, text.first),
             to,
         });
-        let mut foreign = None;
         for (leaf, seq) in group.leaves.iter().zip(text.first.0..) {
-            if leaf
-                .entry()
-                .is_some_and(|entry| matches!(entry.header().kind, Kind::Log(_)))
-            {
-                foreign = Some(Seq(seq));
-            }
             if leaf.entry().is_none() && self.unreadable.len() < FINDINGS_MAX {
                 self.unreadable.push((text.boot, Seq(seq), leaf.hash));
             }
-            run.verifier.push(leaf.bytes());
+            leaf.push_into(&mut run.verifier);
         }
-        run.verifier.push(group.seal.bytes());
+        group.seal.push_into(&mut run.verifier);
         run.to = to;
-        if let Some(seq) = foreign {
-            let place = Place {
-                seq: Some(seq),
-                ..self.place().boot(text.boot).at(group.at)
-            };
-            self.find(Finding::new(place, Fault::ForeignKind));
-        }
     }
 
     fn end_run(&mut self) {
@@ -403,6 +389,16 @@ impl Chain {
         if self.findings.len() < FINDINGS_MAX {
             self.findings.push(finding);
         }
+    }
+
+    /// The worst of what was found so far.
+    pub(super) fn so_far(&self) -> Verdict {
+        let broken = if self.breaks.is_empty() {
+            Verdict::Ok
+        } else {
+            Verdict::No
+        };
+        self.worst.max(broken)
     }
 
     /// When its last seal was made, and whether its last boot ended in order.

@@ -79,9 +79,6 @@ pub enum Fault {
     /// More leaves before a seal than one may cover.
     #[error("more leaves before a seal than one may cover")]
     GroupTooLong,
-    /// An entry of a kind that only an aggregator writes, in the chain of a source.
-    #[error("source speaks as only an aggregator may")]
-    ForeignKind,
     /// A seal that belongs to no chain, as it cannot be read.
     #[error("seal is malformed")]
     SealMalformed,
@@ -266,7 +263,6 @@ impl Fault {
             | Self::Unsealed { .. }
             | Self::GroupTooLong
             | Self::SealMalformed
-            | Self::ForeignKind
             | Self::OwnSeq { .. }
             | Self::OwnBoot
             | Self::OwnMalformed { .. }
@@ -295,7 +291,6 @@ impl Fault {
             Self::Unsealed { .. } => "unsealed",
             Self::GroupTooLong => "group-too-long",
             Self::SealMalformed => "seal-malformed",
-            Self::ForeignKind => "foreign-kind",
             Self::OwnSeq { .. } => "own-seq",
             Self::OwnBoot => "own-boot",
             Self::OwnMalformed { .. } => "own-malformed",

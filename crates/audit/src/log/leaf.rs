@@ -1,5 +1,6 @@
 //! One leaf, hashed and read. Independent of all others, so that many cores may read leaves at once.
 
+use affiant_entry::chain::ChainVerifier;
 use affiant_entry::decode::Decoded;
 use affiant_tlog::{Hash, leaf_hash};
 
@@ -40,6 +41,13 @@ impl Leaf {
         match &self.body {
             Body::Entry(entry) => entry.bytes(),
             Body::Unreadable(bytes) => bytes,
+        }
+    }
+
+    pub(super) fn push_into(&self, verifier: &mut ChainVerifier) {
+        match &self.body {
+            Body::Entry(entry) => verifier.push_read(entry, self.hash),
+            Body::Unreadable(bytes) => verifier.push(bytes),
         }
     }
 

@@ -40,11 +40,12 @@ mod sources;
 
 use std::collections::BTreeMap;
 
+use affiant_entry::chain::Verdict;
 use affiant_entry::decode::Kind;
 use affiant_entry::limits::GROUP_ENTRIES_MAX;
 use affiant_entry::{BootId, SealText, SourceId, SpoolName};
 use affiant_tlog::note::Note;
-use affiant_tlog::{Checkpoint, CompactTree, LeafIndex, TreeSize, VerifierKey};
+use affiant_tlog::{Checkpoint, CompactTree, Hash, LeafIndex, TreeSize, VerifierKey};
 
 pub use chain::INTERVALS_MAX;
 pub use fault::{Fault, Finding};
@@ -69,6 +70,8 @@ pub struct Expectation {
     pub sources: Vec<VerifierKey>,
     /// Keys that sign rosters.
     pub admins: Vec<VerifierKey>,
+    /// The id that the aggregator writes under; `None`: that of the first leaf.
+    pub aggregator: Option<SourceId>,
     /// Entries before this leaf are only looked at for their place.
     pub since: Option<LeafIndex>,
 }
@@ -78,7 +81,7 @@ pub struct Expectation {
 pub struct LogAudit {
     expectation: Expectation,
     tree: CompactTree,
-    remembered: Option<Checkpoint>,
+    remembered: Vec<Checkpoint>,
     own: Option<Own>,
     pending: Vec<Leaf>,
     pending_bytes: usize,
@@ -96,12 +99,13 @@ impl LogAudit {
     /// A judge with these expectations.
     #[must_use]
     pub fn new(expectation: Expectation) -> Self {
+        let own = expectation.aggregator.clone().map(Own::new);
         Self {
             sources: Sources::new(&expectation),
             expectation,
             tree: CompactTree::new(),
-            remembered: None,
-            own: None,
+            remembered: Vec::new(),
+            own,
             pending: Vec::new(),
             pending_bytes: 0,
             pending_first: LeafIndex(0),
@@ -114,10 +118,10 @@ impl LogAudit {
     }
 
     /// Gives the judge an older checkpoint of the same log, from a place the log does not write to:
-    /// the log must contain it.
+    /// the log must contain it. May be called several times.
     #[must_use]
     pub fn remembering(mut self, older: Checkpoint) -> Self {
-        self.remembered = Some(older);
+        self.remembered.push(older);
         self
     }
 
@@ -125,6 +129,22 @@ impl LogAudit {
     #[must_use]
     pub const fn size(&self) -> TreeSize {
         self.tree.size()
+    }
+
+    /// The root over the leaves so far.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        self.tree.root()
+    }
+
+    /// The worst of what was found so far. What waits for the end, such as silence, is not in it.
+    #[must_use]
+    pub fn so_far(&self) -> Verdict {
+        let chains = self.chains.values().map(Chain::so_far);
+        chains
+            .max()
+            .unwrap_or(Verdict::Ok)
+            .max(self.findings.so_far())
     }
 
     /// Takes the next leaf.
@@ -137,7 +157,7 @@ impl LogAudit {
             return;
         };
         let header = entry.header();
-        if at.0 == 0 && header.kind != Kind::Seal {
+        if at.0 == 0 && self.own.is_none() && header.kind != Kind::Seal {
             self.own = Some(Own::new(header.source.clone()));
         }
         if self
@@ -165,11 +185,8 @@ impl LogAudit {
         } else if checkpoint.root != self.tree.root() {
             self.findings.add(Finding::new(Place::LOG, Fault::Root));
         }
-        if let Some(older) = self
-            .remembered
-            .as_ref()
-            .filter(|older| older.size > checkpoint.size)
-        {
+        let newer = |older: &&Checkpoint| older.size > checkpoint.size;
+        for older in self.remembered.iter().filter(newer) {
             let fault = Fault::RolledBack {
                 remembered: older.size.0,
                 found: checkpoint.size.0,
@@ -381,15 +398,16 @@ impl LogAudit {
     }
 
     fn check_remembered(&mut self) {
-        let Some(older) = &self.remembered else {
-            return;
-        };
-        if older.size == self.tree.size() && older.root != self.tree.root() {
-            let fault = Fault::Rewritten {
-                size: older.size.0,
-                what: REMEMBERED.to_owned(),
-            };
-            self.findings.add(Finding::new(Place::LOG, fault));
+        let size = self.tree.size();
+        let here = |older: &&Checkpoint| older.size == size;
+        for older in self.remembered.iter().filter(here) {
+            if older.root != self.tree.root() {
+                let fault = Fault::Rewritten {
+                    size: size.0,
+                    what: REMEMBERED.to_owned(),
+                };
+                self.findings.add(Finding::new(Place::LOG, fault));
+            }
         }
     }
 }

@@ -122,6 +122,10 @@ impl Default for Findings {
 }
 
 impl Findings {
+    pub(super) const fn so_far(&self) -> Verdict {
+        self.worst
+    }
+
     pub(super) fn add(&mut self, finding: Finding) {
         self.worst = self.worst.max(finding.verdict);
         self.total = self.total.saturating_add(1);

@@ -30,6 +30,7 @@ mod verify;
 pub use build::{Leaf, ProveError, build};
 pub use report::{KeyTrust, ProofFault, ProofFinding, ProofReport};
 
+use affiant_tlog::LeafIndex;
 use affiant_tlog::tlog_proof::{ParseProofError, TlogProof};
 
 use extra::Extra;
@@ -82,6 +83,12 @@ impl ProofFile {
         }
         let extra = serde_json::from_slice(&proof.extra).map_err(ProofFileError::Extra)?;
         Ok(Self { proof, extra })
+    }
+
+    /// Index of the leaf it claims to prove.
+    #[must_use]
+    pub const fn index(&self) -> LeafIndex {
+        self.proof.index
     }
 
     /// The entry it claims to prove, byte for byte.

@@ -11,11 +11,11 @@ use affiant_tlog::{
 };
 use serde::Deserialize;
 
+use super::ProofFile;
 use super::extra::{Proven, Seal, parse_hashes};
 use super::report::{KeyTrust, ProofFault, ProofFinding, ProofReport};
-use super::ProofFile;
-use affiant_entry::chain::Verdict;
 use crate::trust::TrustFile;
+use affiant_entry::chain::Verdict;
 
 impl ProofFile {
     /// Judges the proof by the verifier's own trust. Never fails: what does not hold is part of the
@@ -63,7 +63,13 @@ impl<'a> Judge<'a> {
     fn run(&mut self) {
         let checkpoint = self.checkpoint();
         if let Some(checkpoint) = &checkpoint {
-            self.included("entry", &self.file.extra.entry, self.file.proof.index, &self.file.proof.proof, checkpoint);
+            self.included(
+                "entry",
+                &self.file.extra.entry,
+                self.file.proof.index,
+                &self.file.proof.proof,
+                checkpoint,
+            );
         }
         if let Some(entry) = self.entry() {
             self.source(&entry, checkpoint.as_ref());
@@ -127,7 +133,11 @@ impl<'a> Judge<'a> {
         if !report.quorum_met() {
             self.find(ProofFault::Quorum { cosigned });
         } else if self.trust.policy.asks_for_witnesses() {
-            let names: Vec<_> = report.cosigned().iter().map(|each| each.name.to_string()).collect();
+            let names: Vec<_> = report
+                .cosigned()
+                .iter()
+                .map(|each| each.name.to_string())
+                .collect();
             self.say(format!(
                 "enough of your witnesses saw that very checkpoint: {}",
                 names.join(", ")
@@ -213,7 +223,13 @@ impl<'a> Judge<'a> {
         };
         if let Some(checkpoint) = checkpoint {
             let proof = seal.path.whole(&self.file.proof.proof).unwrap_or_default();
-            self.included("seal", &seal.entry, LeafIndex(seal.index), &proof, checkpoint);
+            self.included(
+                "seal",
+                &seal.entry,
+                LeafIndex(seal.index),
+                &proof,
+                checkpoint,
+            );
         }
         match under(entry, self.file.proof.index, &sealed, seal) {
             Ok((note, text)) => {
@@ -263,7 +279,9 @@ impl<'a> Judge<'a> {
             match verify(note, &pins) {
                 Ok(_) => {
                     self.report.key_trust = KeyTrust::Pinned;
-                    self.say(format!("the seal is signed by {name}, which your trust file names"));
+                    self.say(format!(
+                        "the seal is signed by {name}, which your trust file names"
+                    ));
                 }
                 Err(VerifyError::UnknownKey { .. }) => {
                     self.find(ProofFault::KeyNotPinned { key: name });
@@ -292,7 +310,13 @@ impl<'a> Judge<'a> {
             return;
         };
         let proof = key.path.whole(&self.file.proof.proof).unwrap_or_default();
-        let there = self.included("key entry", &key.entry, LeafIndex(key.index), &proof, checkpoint);
+        let there = self.included(
+            "key entry",
+            &key.entry,
+            LeafIndex(key.index),
+            &proof,
+            checkpoint,
+        );
         if !there {
             return;
         }

@@ -2,5 +2,7 @@
 
 mod attacks;
 mod benign;
+mod files;
 mod log;
+mod proof;
 mod world;
