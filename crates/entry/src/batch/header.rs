@@ -5,12 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{SealPlace, SourceId, SpoolName};
 use crate::limits::{INTEGER_MAX, clip};
-use crate::moment::{parse_rfc3339, serialize_utc};
+use crate::moment::{parse_rfc3339, rfc3339, serialize_utc};
 
 /// Version of the batch header.
 const HEADER_VERSION: u64 = 1;
 /// Longest reason for a gap, in bytes.
-const REASON_BYTES_MAX: usize = 80;
+const REASON_BYTES_MAX: usize = 120;
+/// What is kept of a longer one, before it says how much was cut.
+const REASON_BYTES_KEPT: usize = 80;
 
 /// Whose groups follow, and how far the sender is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub struct BatchHeader {
 /// A hole in the chain that the sender owns up to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AcceptedGap {
-    /// Why, in the sender's words; clipped.
+    /// Why, in the sender's words; at most 120 bytes.
     pub reason: String,
 }
 
@@ -105,7 +107,11 @@ impl AcceptedGap {
     #[must_use]
     pub fn new(reason: &str) -> Self {
         Self {
-            reason: clip(reason, REASON_BYTES_MAX),
+            reason: if reason.len() > REASON_BYTES_MAX {
+                clip(reason, REASON_BYTES_KEPT)
+            } else {
+                reason.to_owned()
+            },
         }
     }
 }
@@ -150,14 +156,21 @@ impl BatchHeader {
                 return Err(malformed(member));
             }
         }
+        let sent_utc_us = parse_rfc3339(&reading.sent_at)
+            .filter(|utc_us| rfc3339(*utc_us) == reading.sent_at)
+            .ok_or_else(|| malformed("sent_at"))?;
+        let reason = reading.gap.as_ref().map(|gap| gap.reason.len());
+        if reason.is_some_and(|bytes| bytes > REASON_BYTES_MAX) {
+            return Err(malformed("gap"));
+        }
         Ok(Self {
             source: reading.source,
             spool: reading.spool,
-            sent_utc_us: parse_rfc3339(&reading.sent_at).ok_or_else(|| malformed("sent_at"))?,
+            sent_utc_us,
             old: TreeSize(reading.old),
             newest: reading.newest,
             pending_entries: reading.pending_entries,
-            gap: reading.gap.map(|gap| AcceptedGap::new(&gap.reason)),
+            gap: reading.gap,
         })
     }
 }

@@ -172,6 +172,20 @@ fn a_newer_header_is_refused_by_its_version() {
     ));
     let unknown = json.replacen("\"v\":1", "\"v\":1,\"x\":0", 1);
     assert_eq!(BatchHeader::parse(unknown.as_bytes()).unwrap(), header());
+    let reason = "x".repeat(5000);
+    let long = BatchHeader {
+        gap: Some(AcceptedGap::new(&reason)),
+        ..header()
+    };
+    assert_eq!(BatchHeader::parse(&long.to_json()).unwrap(), long);
+    let longer = json.replacen(
+        "\"v\":1",
+        &format!("\"v\":1,\"gap\":{{\"reason\":\"{reason}"),
+        1,
+    );
+    assert!(BatchHeader::parse(longer.as_bytes()).is_err());
+    let local = json.replacen("Z\"", "+00:00\"", 1);
+    assert!(BatchHeader::parse(local.as_bytes()).is_err());
     let huge = json.replacen("\"old\":7", "\"old\":9007199254740992", 1);
     assert!(BatchHeader::parse(huge.as_bytes()).is_err());
 }

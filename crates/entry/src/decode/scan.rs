@@ -90,6 +90,30 @@ impl Named {
     }
 }
 
+/// A name that was just read. Kept in registers until its value is known: a [`Named`] that is filled
+/// piece by piece and then copied stalls the processor.
+#[derive(Clone, Copy)]
+struct NameAt {
+    key: u64,
+    start: usize,
+    end: usize,
+    escaped: bool,
+}
+
+impl NameAt {
+    fn named(self, value: Span) -> Named {
+        Named {
+            key: self.key,
+            name: Span::new(self.start, self.end),
+            value,
+            first: 0,
+            behind: 0,
+            is_object: false,
+            escaped: self.escaped,
+        }
+    }
+}
+
 /// What stands where in one entry.
 #[derive(Debug, Clone)]
 pub(super) struct Scan {
@@ -259,30 +283,30 @@ impl Scanner<'_> {
     }
 
     fn member(&mut self, seen: &mut Seen) -> Result<(), Flaw> {
-        let mut named = self.name::<true>()?;
-        if named.escaped {
+        let name = self.name::<true>()?;
+        if name.escaped {
             return Err(ESCAPED_NAME);
         }
-        if seen.again(named.key)
-            && self.scan.members.len() < NAMES_FEW
-            && self.stands_in(&self.scan.members, &named)
-        {
-            let doubled = self.spell(&named);
-            self.find_doubled(Some(doubled));
+        if seen.again(name.key) && self.scan.members.len() < NAMES_FEW {
+            let doubled = self.doubled_of(&self.scan.members, name);
+            self.find_doubled(doubled);
         }
-        let start = self.at;
-        named.first = small(self.scan.children.len());
-        if named.name.bytes(self.text) == b"input" {
+        let (start, first) = (self.at, self.scan.children.len());
+        let mut is_object = false;
+        if self.bytes.get(name.start..name.end) == Some(b"input") {
             self.anything()?;
         } else if self.peek() == Some(b'{') {
-            named.is_object = true;
+            is_object = true;
             self.object::<true>(LEVELS_MAX)?;
         } else {
             self.value(LEVELS_MAX)?;
         }
-        named.behind = small(self.scan.children.len());
-        named.value = Span::new(start, self.at);
-        self.scan.members.push(named);
+        self.scan.members.push(Named {
+            first: small(first),
+            behind: small(self.scan.children.len()),
+            is_object,
+            ..name.named(Span::new(start, self.at))
+        });
         Ok(())
     }
 
@@ -331,17 +355,16 @@ impl Scanner<'_> {
         }
         let mut seen = Seen::default();
         loop {
-            let mut named = self.name::<true>()?;
-            if seen.again(named.key) {
-                self.compare::<KEPT>(base, &named);
+            let name = self.name::<true>()?;
+            if seen.again(name.key) {
+                self.compare::<KEPT>(base, name);
             }
             let start = self.at;
             let place = self.names::<KEPT>().len();
-            self.names_mut::<KEPT>().push(named);
+            self.names_mut::<KEPT>().push(name.named(Span::default()));
             self.value(below)?;
-            named.value = Span::new(start, self.at);
-            if let Some(kept) = self.names_mut::<KEPT>().get_mut(place) {
-                *kept = named;
+            if KEPT && let Some(kept) = self.scan.children.get_mut(place) {
+                kept.value = Span::new(start, self.at);
             }
             self.space();
             match self.peek() {
@@ -382,7 +405,8 @@ impl Scanner<'_> {
     }
 
     /// A name, and all up to its value.
-    fn name<const STRICT: bool>(&mut self) -> Result<Named, Flaw> {
+    #[inline]
+    fn name<const STRICT: bool>(&mut self) -> Result<NameAt, Flaw> {
         if !self.take(b'"') {
             return Err(NO_NAME);
         }
@@ -394,36 +418,40 @@ impl Scanner<'_> {
             return Err(NO_COLON);
         }
         self.space();
-        let name = Span::new(start, end);
         let key = match (STRICT, escaped) {
             (true, false) => text::key_at(self.bytes, start, end),
-            (true, true) => text::key(resolve(name.cut(self.text)).as_bytes()),
+            (true, true) => {
+                let spelled = self.text.get(start..end).unwrap_or_default();
+                text::key(resolve(spelled).as_bytes())
+            }
             (false, _) => 0,
         };
-        Ok(Named {
+        Ok(NameAt {
             key,
-            name,
-            value: Span::default(),
-            first: 0,
-            behind: 0,
-            is_object: false,
+            start,
+            end,
             escaped,
         })
     }
 
     /// Compares a name with those before it in its object, while they are few.
-    fn compare<const KEPT: bool>(&mut self, base: usize, named: &Named) {
+    fn compare<const KEPT: bool>(&mut self, base: usize, name: NameAt) {
         let before = self.names::<KEPT>().get(base..).unwrap_or_default();
-        if before.len() < NAMES_FEW && self.stands_in(before, named) {
-            let doubled = self.spell(named);
-            self.find_doubled(Some(doubled));
+        if before.len() < NAMES_FEW {
+            let doubled = self.doubled_of(before, name);
+            self.find_doubled(doubled);
         }
     }
 
-    fn stands_in(&self, before: &[Named], named: &Named) -> bool {
-        before
-            .iter()
-            .any(|seen| seen.key == named.key && self.resolved(seen) == self.resolved(named))
+    /// The name, if it stands among those before it.
+    fn doubled_of(&self, before: &[Named], name: NameAt) -> Option<String> {
+        let named = name.named(Span::default());
+        let doubled = before.iter().any(|seen| self.same(seen, &named));
+        doubled.then(|| self.spell(&named))
+    }
+
+    fn same(&self, a: &Named, b: &Named) -> bool {
+        a.key == b.key && self.resolved(a) == self.resolved(b)
     }
 
     fn resolved(&self, named: &Named) -> Cow<'_, str> {
@@ -453,7 +481,7 @@ impl Scanner<'_> {
             a.key.cmp(&b.key).then_with(by_text)
         });
         let twice = names.windows(2).find_map(|pair| match pair {
-            [a, b] if self.stands_in(&[*a], b) => Some(*a),
+            [a, b] if self.same(a, b) => Some(*a),
             _ => None,
         });
         twice.map(|named| self.spell(&named))

@@ -13,6 +13,8 @@ const PROBLEM_URI: &str = "https://affiant.dev/problems/";
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
 /// Longest detail, in bytes.
 const DETAIL_BYTES_MAX: usize = 1024;
+/// What is kept of a longer one, before it says how much was cut.
+const DETAIL_BYTES_KEPT: usize = 960;
 
 /// Everything an aggregator can say instead of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -177,7 +179,11 @@ impl Problem {
     pub fn new(code: ProblemCode, detail: &str) -> Self {
         Self {
             code,
-            detail: clip(detail, DETAIL_BYTES_MAX),
+            detail: if detail.len() > DETAIL_BYTES_MAX {
+                clip(detail, DETAIL_BYTES_KEPT)
+            } else {
+                detail.to_owned()
+            },
             expected: None,
             evidence: None,
             retry_after_s: None,

@@ -167,6 +167,8 @@ fn problems_read_back() {
         assert_eq!(Problem::parse(&problem.to_json()).unwrap(), problem);
         assert_eq!(code.passes(), matches!(code.status(), 429 | 503));
     }
+    let long = Problem::new(ProblemCode::Gap, &"x".repeat(5000));
+    assert_eq!(Problem::parse(&long.to_json()).unwrap(), long);
     let unknown = br#"{"type":"https://affiant.dev/problems/new","status":418}"#;
     assert!(matches!(
         Problem::parse(unknown),

@@ -213,7 +213,8 @@ pub struct Import {
     pub format: Cow<'static, str>,
     /// Always true: no source sealed it.
     pub unsealed: True,
-    /// Blob id (`sha256:<hex>`) of the record as it came.
+    /// Blob id (`sha256:<hex>`) of the record after redaction, without its input and result: bytes that
+    /// were not redacted would leak what is cut out of the entry.
     pub original: String,
 }
 
