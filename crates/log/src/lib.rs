@@ -48,4 +48,6 @@ pub use log::{Log, LogOptions};
 pub use pending::{Appended, Pending};
 pub use reader::LogReader;
 pub use signer::{CheckpointSigner, SignerError};
+#[cfg(feature = "pkcs11")]
+pub use signer::{Pkcs11Key, Pkcs11Signer};
 pub use witness::{PublishRule, Witness, WitnessAnswer, WitnessState, Witnesses};

@@ -1,11 +1,17 @@
 //! Who signs checkpoints: a key in memory, or a device that never gives its key away.
 
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
+
 use std::sync::Arc;
 
 use affiant_tlog::note::SignError;
 use affiant_tlog::{Note, SignerKey, VerifierKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+#[cfg(feature = "pkcs11")]
+pub use pkcs11::{Pkcs11Key, Pkcs11Signer};
 
 /// Signs the text of a checkpoint.
 ///

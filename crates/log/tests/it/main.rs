@@ -4,6 +4,8 @@ mod anchors;
 mod directory;
 mod faults;
 mod judges;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod recovery;
 mod sequencing;
 mod support;
