@@ -1,4 +1,4 @@
-//! The API for people, tools and readers of the log: plain HTTP, read only.
+//! The API for people, tools and readers of the log: plain HTTP.
 //!
 //! | path | answers |
 //! |-|-|
@@ -9,34 +9,54 @@
 //! | `/v1/status` | how each source does |
 //! | `/v1/sources` | which sources are enrolled |
 //!
-//! Nothing here asks who asks: listen on loopback, or on a network of those who may know.
+//! | `/v1/logs`, `/v1/traces`, `/v1/import/…` | takes records of others, see [`foreign`](crate::foreign) |
+//!
+//! Nothing here asks who asks: listen on loopback, or on a network of those who may know, and add to
+//! the log in the aggregator's name. Only web pages are kept from adding anything: a request with an
+//! `Origin` is refused unless it reads.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use affiant_entry::{SourceId, rfc3339};
 use affiant_tlog::tile::LogPath;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
 use serde::Serialize;
 
+use crate::chains::{ChainName, Said};
 use crate::core::Core;
+use crate::doors::OwnChainSink;
+use crate::foreign::Foreign;
 use crate::index::{ChainRow, Subject};
 use crate::metrics::Counted;
 
 /// The routes.
-pub(crate) fn router(core: Arc<Core>) -> Router {
-    Router::new()
+pub(crate) fn router(core: Arc<Core>, foreign: Arc<Foreign<OwnChainSink>>) -> Router {
+    let reading = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/log/{*path}", get(log_file))
         .route("/v1/status", get(status))
         .route("/v1/sources", get(sources))
-        .with_state(core)
+        .with_state(core);
+    reading
+        .merge(crate::foreign::router(foreign))
+        .layer(middleware::from_fn(no_web_page_writes))
+}
+
+async fn no_web_page_writes(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
+    if !reads && request.headers().contains_key(ORIGIN) {
+        return (StatusCode::FORBIDDEN, "web pages may not write here\n").into_response();
+    }
+    next.run(request).await
 }
 
 async fn ready(State(core): State<Arc<Core>>) -> Response {
@@ -64,12 +84,18 @@ async fn log_file(State(core): State<Arc<Core>>, Path(path): Path<String>) -> Re
     let read = tokio::task::spawn_blocking(move || reader.file(parsed)).await;
     match read {
         Ok(Ok(Some(bytes))) if path == "checkpoint" => (
-            [(CONTENT_TYPE, "text/plain; charset=utf-8"), (CACHE_CONTROL, "no-cache")],
+            [
+                (CONTENT_TYPE, "text/plain; charset=utf-8"),
+                (CACHE_CONTROL, "no-cache"),
+            ],
             bytes,
         )
             .into_response(),
         Ok(Ok(Some(bytes))) => (
-            [(CONTENT_TYPE, "application/octet-stream"), (CACHE_CONTROL, FOREVER)],
+            [
+                (CONTENT_TYPE, "application/octet-stream"),
+                (CACHE_CONTROL, FOREVER),
+            ],
             bytes,
         )
             .into_response(),
@@ -126,6 +152,10 @@ struct ChainStatus {
 }
 
 async fn status(State(core): State<Arc<Core>>) -> Response {
+    // What was receipted is in it.
+    if core.ledger.caught_up().await.is_err() {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     let made = tokio::task::spawn_blocking(move || status_of(&core)).await;
     match made {
         Ok(Some(status)) => json(&status),
@@ -141,6 +171,7 @@ fn status_of(core: &Core) -> Option<Status> {
     ids.extend(enrolled.iter().map(|source| source.source.clone()));
     ids.sort();
     ids.dedup();
+    let said: BTreeMap<_, _> = core.chains.said().into_iter().collect();
     let sources = ids.into_iter().map(|id| {
         let known = enrolled.iter().find(|source| source.source == id);
         let revoked = core.sources.revocation(&id).ok().flatten();
@@ -154,7 +185,7 @@ fn status_of(core: &Core) -> Option<Status> {
             chains: chains
                 .iter()
                 .filter(|chain| *chain.cursor.source() == id)
-                .map(|chain| chain_status(core, chain))
+                .map(|chain| chain_status(&said, chain))
                 .collect(),
             source: id,
         }
@@ -172,11 +203,10 @@ fn status_of(core: &Core) -> Option<Status> {
     })
 }
 
-fn chain_status(core: &Core, chain: &ChainRow) -> ChainStatus {
+fn chain_status(said: &BTreeMap<ChainName, Said>, chain: &ChainRow) -> ChainStatus {
     let position = chain.cursor.position();
     let name = (chain.cursor.source().clone(), chain.cursor.spool().clone());
-    let said = core.chains.said();
-    let said = said.iter().find(|(other, _)| *other == name).map(|(_, said)| *said);
+    let said = said.get(&name);
     let newest = said.and_then(|said| said.newest);
     ChainStatus {
         spool: chain.cursor.spool().to_string(),

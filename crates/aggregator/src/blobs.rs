@@ -26,11 +26,6 @@ impl Blobs {
         format!("sha256:{}", hex::encode(Sha256::digest(bytes)))
     }
 
-    /// Whether a blob is there.
-    pub(crate) fn has(&self, id: &str) -> bool {
-        self.path(id).is_some_and(|path| path.exists())
-    }
-
     /// Keeps blobs; durable once it returns. What is there is not written again.
     pub(crate) fn keep<B: AsRef<[u8]>>(&self, blobs: &[B]) -> std::io::Result<()> {
         let mut written = false;

@@ -78,7 +78,8 @@ impl Authority {
         let (key_path, crt_path) = (dir.join("ca.key"), dir.join("ca.crt"));
         if !key_path.exists() {
             let (key, certificate) = make(log_name, now_utc_us).map_err(CaError::Make)?;
-            files::write_whole(&crt_path, certificate.as_bytes(), 0o644).map_err(FileError::from)?;
+            files::write_whole(&crt_path, certificate.as_bytes(), 0o644)
+                .map_err(FileError::from)?;
             // The key last: with it the authority is there.
             files::write_whole(&key_path, key.as_bytes(), 0o600).map_err(FileError::from)?;
         }
@@ -205,7 +206,10 @@ impl SourceRequest {
 }
 
 /// Key and certificate of a new authority, PEM.
-fn make(log_name: &str, now_utc_us: i64) -> Result<(zeroize::Zeroizing<String>, String), rcgen::Error> {
+fn make(
+    log_name: &str,
+    now_utc_us: i64,
+) -> Result<(zeroize::Zeroizing<String>, String), rcgen::Error> {
     let mut params = params(
         &format!("affiant {log_name}"),
         now_utc_us,
@@ -215,7 +219,10 @@ fn make(log_name: &str, now_utc_us: i64) -> Result<(zeroize::Zeroizing<String>, 
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
-    Ok((zeroize::Zeroizing::new(key.serialize_pem()), certificate.pem()))
+    Ok((
+        zeroize::Zeroizing::new(key.serialize_pem()),
+        certificate.pem(),
+    ))
 }
 
 fn params(common_name: &str, from_utc_us: i64, until_utc_us: i64) -> CertificateParams {

@@ -1,7 +1,6 @@
 //! The tentative heads of chains: where each stands if everything under way gets into the log.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use affiant_entry::batch::BatchHeader;
@@ -27,8 +26,6 @@ pub(crate) struct Chain {
     head: AsyncMutex<Option<TentativeHead>>,
     /// Told each time the head moves.
     pub(crate) moved: Notify,
-    /// Batches of it in work.
-    pub(crate) in_work: AtomicUsize,
     said: Mutex<Option<Said>>,
 }
 
@@ -80,7 +77,9 @@ impl Chains {
     pub(crate) fn forget_quiet(&self, before_utc_us: i64) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, chain| {
-            let recent = chain.said().is_none_or(|said| said.heard_utc_us >= before_utc_us);
+            let recent = chain
+                .said()
+                .is_none_or(|said| said.heard_utc_us >= before_utc_us);
             recent || Arc::strong_count(chain) > 1
         });
     }
@@ -95,7 +94,10 @@ impl Chain {
     ) -> Result<HeadGuard<'a>, HeadError> {
         let mut guard = self.head.lock().await;
         let generation = ledger.generation();
-        if guard.as_ref().is_none_or(|head| head.generation != generation) {
+        if guard
+            .as_ref()
+            .is_none_or(|head| head.generation != generation)
+        {
             ledger.caught_up().await?;
             let row = ledger.index().chain(&name.0, &name.1)?;
             let cursor = row.map_or_else(
@@ -119,24 +121,6 @@ impl Chain {
 
     fn said(&self) -> Option<Said> {
         *self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts a batch of it in work, until the guard is dropped.
-    pub(crate) fn enter(self: &Arc<Self>) -> InWork {
-        self.in_work.fetch_add(1, Ordering::SeqCst);
-        InWork(Arc::clone(self))
-    }
-}
-
-/// A batch in work.
-#[derive(Debug)]
-pub(crate) struct InWork(Arc<Chain>);
-
-impl Drop for InWork {
-    fn drop(&mut self) {
-        self.0.in_work.fetch_sub(1, Ordering::SeqCst);
-        // Whoever waits for a batch before its own may wait in vain now.
-        self.0.moved.notify_waiters();
     }
 }
 

@@ -113,7 +113,8 @@ fn answer(made: Result<Answer, Problem>) -> Response {
 
 async fn read<T: serde::de::DeserializeOwned>(core: &Core, body: Body) -> Result<T, Problem> {
     let (bytes, _held) = crate::ingest::read_body(&core.budget, body, REQUEST_BYTES_MAX).await?;
-    serde_json::from_slice(&bytes).map_err(|error| malformed(&format!("the request is not {error}")))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| malformed(&format!("the request is not {error}")))
 }
 
 async fn enrol(core: &Arc<Core>, request: Enrol) -> Result<Answer, Problem> {
@@ -237,7 +238,10 @@ fn proven(core: &Core, request: &Renew, csr_der: &[u8]) -> Result<SourceId, Prob
     if revoked.map_err(|error| storage(&error))?.is_some() {
         return Err(Problem::revoked(&source));
     }
-    let known = core.sources.find(&source).map_err(|error| storage(&error))?;
+    let known = core
+        .sources
+        .find(&source)
+        .map_err(|error| storage(&error))?;
     let known = known
         .ok_or_else(|| Problem::not_enrolled(format!("source `{source}` is not enrolled here")))?;
     let trust = known.trust().map_err(|error| storage(&error))?;

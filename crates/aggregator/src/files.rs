@@ -4,6 +4,9 @@ use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use affiant_tlog::SignerKey;
+use affiant_tlog::cosignature::CosignerSigner;
+use affiant_tlog::note::KeyName;
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
 use serde::Serialize;
@@ -151,4 +154,72 @@ pub(crate) fn names(dir: &Path) -> std::io::Result<Vec<String>> {
     }
     out.sort();
     Ok(out)
+}
+
+/// Makes a signer key of this name in a file that is not there yet, readable by this user alone.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn new_signer(name: KeyName, path: &Path) -> Result<SignerKey, FileError> {
+    let seed = Zeroizing::new(crate::entropy::bytes::<32>());
+    let signer = SignerKey::from_seed(name, &seed);
+    let mut secret = signer.to_secret_text();
+    secret.push('\n');
+    write_whole(path, secret.as_bytes(), 0o600)?;
+    Ok(signer)
+}
+
+/// Reads a signer key; `None` if there is no such file.
+///
+/// # Errors
+/// [`FileError::Permissions`] when others can read it, [`FileError::Content`] when it holds no key.
+pub fn signer(path: &Path) -> Result<Option<SignerKey>, FileError> {
+    let Some(text) = read_secret(path)? else {
+        return Ok(None);
+    };
+    text.trim()
+        .parse()
+        .map(Some)
+        .map_err(|_| FileError::content(path, "signer key (PRIVATE+KEY+…)"))
+}
+
+/// Adds a line to a text file, whole or not at all.
+///
+/// # Errors
+/// When it cannot be read or written.
+pub fn add_line(path: &Path, line: &str) -> Result<(), FileError> {
+    let mut text = read_optional(path)?.unwrap_or_default();
+    text.push_str(line);
+    text.push('\n');
+    write_whole(path, text.as_bytes(), 0o644)?;
+    Ok(())
+}
+
+/// Replaces a file, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_whole(path, bytes, 0o644)?;
+    Ok(())
+}
+
+/// Opens the key of a witness, or makes one of this name, readable by this user alone.
+///
+/// # Errors
+/// [`FileError`].
+pub fn cosigner(path: &Path, name: KeyName) -> Result<CosignerSigner, FileError> {
+    if let Some(text) = read_secret(path)? {
+        let parsed = text.trim().parse();
+        return parsed.map_err(|_| FileError::content(path, "key of a witness"));
+    }
+    if let Some(dir) = path.parent() {
+        private_dir(dir)?;
+    }
+    let seed = Zeroizing::new(crate::entropy::bytes::<32>());
+    let signer = CosignerSigner::ed25519(name, &seed);
+    let mut secret = signer.to_secret_text();
+    secret.push('\n');
+    write_whole(path, secret.as_bytes(), 0o600)?;
+    Ok(signer)
 }

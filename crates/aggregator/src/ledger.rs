@@ -69,9 +69,15 @@ pub(crate) enum LedgerError {
 #[derive(Debug)]
 pub(crate) struct Submission {
     outcome: oneshot::Receiver<Result<Appended, LedgerError>>,
+    leaves: u64,
 }
 
 impl Submission {
+    /// How many leaves it has.
+    pub(crate) const fn leaves(&self) -> u64 {
+        self.leaves
+    }
+
     /// Waits until a checkpoint covers it.
     pub(crate) async fn settled(self) -> Result<Appended, LedgerError> {
         self.outcome.await.unwrap_or(Err(LedgerError::Behind))
@@ -125,7 +131,9 @@ impl Ledger {
                     leaves.extend(group);
                 }
                 Part::Own(records) => {
-                    let Some(own) = own.as_deref_mut() else { continue };
+                    let Some(own) = own.as_deref_mut() else {
+                        continue;
+                    };
                     for leaf in own.encode(records)? {
                         drafts.push(Draft::Own(leaves.len(), leaf.clone()));
                         leaves.push(leaf);
@@ -133,6 +141,7 @@ impl Ledger {
                 }
             }
         }
+        let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
         let mut pending = self.inner.log.submit(leaves);
         let early = match answered_at_once(&mut pending) {
             Some(Err(error)) => {
@@ -156,7 +165,10 @@ impl Ledger {
             // Whoever asked may be gone; the index knows all the same.
             let _ = tell.send(settled);
         });
-        Ok(Submission { outcome })
+        Ok(Submission {
+            outcome,
+            leaves: count,
+        })
     }
 
     /// Submits entries of our own that nobody waits for.
@@ -179,6 +191,14 @@ impl Ledger {
         let size = self.inner.log.head().checkpoint.size;
         let mut applied = self.inner.applied.clone();
         if applied.borrow_and_update().0 >= size.0 {
+            return Ok(());
+        }
+        // Most of the time its rows are on their way.
+        let soon = applied.wait_for(|at| at.0 >= size.0);
+        if tokio::time::timeout(ROWS_COME, soon)
+            .await
+            .is_ok_and(|at| at.is_ok())
+        {
             return Ok(());
         }
         lock(&self.inner.follower).resync();
@@ -242,7 +262,11 @@ enum Draft {
 impl Draft {
     fn row(self, first: LeafIndex) -> Option<Row> {
         let at = |offset: usize| {
-            LeafIndex(first.0.saturating_add(u64::try_from(offset).unwrap_or(u64::MAX)))
+            LeafIndex(
+                first
+                    .0
+                    .saturating_add(u64::try_from(offset).unwrap_or(u64::MAX)),
+            )
         };
         match self {
             Self::Group(offset, mut row) => {
@@ -271,5 +295,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How long rows may be on their way before the log is read instead.
+const ROWS_COME: Duration = Duration::from_millis(200);
 /// How long a chain waits for the index after a failed submission.
 const CATCH_UP: Duration = Duration::from_secs(10);

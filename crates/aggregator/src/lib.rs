@@ -24,6 +24,7 @@ mod chains;
 pub mod clock;
 pub mod config;
 mod core;
+mod doors;
 mod enrol;
 mod entropy;
 pub mod files;
@@ -43,6 +44,7 @@ pub mod state;
 mod tls;
 pub mod token;
 mod watch;
+pub mod witness;
 
 pub use server::{Server, StartError};
 pub use state::StateDir;

@@ -61,7 +61,7 @@ impl SourceCounts {
         add(&self.appended, entries);
     }
 
-    pub(crate) fn duplicate(&self, entries: u64) {
+    pub(crate) fn duplicates(&self, entries: u64) {
         add(&self.duplicates, entries);
     }
 
@@ -191,7 +191,11 @@ const COUNTERS: [(&str, &str, Read); 9] = [
 
 impl Collector for Sources {
     fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let all = self
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
         if all.is_empty() {
             return Ok(());
         }

@@ -1,8 +1,8 @@
 //! Refusals as RFC 9457 problem details.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 
 /// Where every type of ours begins.
@@ -49,11 +49,21 @@ impl Problem {
     }
 
     pub(crate) fn malformed(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "malformed-batch", "batch cannot be read", detail)
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "malformed-batch",
+            "batch cannot be read",
+            detail,
+        )
     }
 
     pub(crate) fn too_large(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", "batch is too large", detail)
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "batch is too large",
+            detail,
+        )
     }
 
     pub(crate) fn wrong_source(detail: impl Into<String>) -> Self {
@@ -67,11 +77,21 @@ impl Problem {
 
     pub(crate) fn revoked(source: &affiant_entry::SourceId) -> Self {
         let detail = format!("source `{source}` was revoked");
-        Self::new(StatusCode::FORBIDDEN, "revoked", "source was revoked", detail)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "revoked",
+            "source was revoked",
+            detail,
+        )
     }
 
     pub(crate) fn not_enrolled(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::FORBIDDEN, "not-enrolled", "sender is no enrolled source", detail)
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "not-enrolled",
+            "sender is no enrolled source",
+            detail,
+        )
     }
 
     pub(crate) fn bad_seal(detail: impl Into<String>) -> Self {
@@ -115,8 +135,13 @@ impl Problem {
 
     pub(crate) fn slow_down() -> Self {
         let detail = "the aggregator has as much in work as it may";
-        Self::new(StatusCode::TOO_MANY_REQUESTS, "slow-down", "too much at once", detail)
-            .retry_after(1)
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "slow-down",
+            "too much at once",
+            detail,
+        )
+        .retry_after(1)
     }
 
     pub(crate) fn log_unavailable(detail: impl Into<String>) -> Self {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use affiant_entry::Fact;
 use affiant_entry::record::{Body, KeyAction, KeyChange, RosterLeaf};
 use affiant_entry::roster::Roster;
-use affiant_entry::Fact;
 use affiant_tlog::VerifierKey;
 use tokio::sync::watch;
 
@@ -143,7 +143,11 @@ impl Rounds {
     fn take_roster(&mut self, roster: Roster, note: &str) {
         let logged = self.core.ledger.index().roster_serial().ok().flatten();
         if logged.is_some_and(|serial| serial > roster.serial) {
-            tracing::error!(serial = roster.serial, ?logged, "roster is older than the log's");
+            tracing::error!(
+                serial = roster.serial,
+                ?logged,
+                "roster is older than the log's"
+            );
             return;
         }
         if logged != Some(roster.serial) {
@@ -153,17 +157,23 @@ impl Rounds {
                 tracing::error!(%error, "roster cannot be kept");
                 return;
             }
-            self.core.ledger.record(vec![Body::Roster(Box::new(RosterLeaf {
-                serial: roster.serial,
-                digest: Blobs::id(bytes),
-                note: if fits {
-                    Fact::Known(note.to_owned())
-                } else {
-                    Fact::absent("too long, kept as a blob")
-                },
-            }))]);
+            self.core
+                .ledger
+                .record(vec![Body::Roster(Box::new(RosterLeaf {
+                    serial: roster.serial,
+                    digest: Blobs::id(bytes),
+                    note: if fits {
+                        Fact::Known(note.to_owned())
+                    } else {
+                        Fact::absent("too long, kept as a blob")
+                    },
+                }))]);
         }
-        tracing::info!(serial = roster.serial, sources = roster.sources().len(), "roster taken");
+        tracing::info!(
+            serial = roster.serial,
+            sources = roster.sources().len(),
+            "roster taken"
+        );
         self.roster = Some(roster);
     }
 
@@ -200,7 +210,12 @@ impl Rounds {
             return;
         }
         let made = self.core.authority.server(&self.names, now);
-        match made.map(|identity| (identity.not_after_utc_us, self.certificate.replace(identity))) {
+        match made.map(|identity| {
+            (
+                identity.not_after_utc_us,
+                self.certificate.replace(identity),
+            )
+        }) {
             Ok((not_after, Ok(()))) => self.not_after_utc_us = not_after,
             Ok((_, Err(error))) => tracing::error!(%error, "server certificate is not renewed"),
             Err(error) => tracing::error!(%error, "server certificate is not renewed"),
@@ -218,4 +233,3 @@ const QUIET_US: i64 = 3_600_000_000;
 const RENEW_BEFORE_US: i64 = 30 * 86_400_000_000;
 /// A roster that is longer becomes a blob: half an entry.
 const ROSTER_INLINE_BYTES: usize = 30_000;
-

@@ -3,9 +3,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use affiant_log::{Log, LogOptions, OpenLogError};
+use affiant_log::net::HttpPost;
+use affiant_log::{Log, LogOptions, OpenLogError, Witnesses};
 use affiant_tlog::SignerKey;
 use affiant_tlog::note::KeyName;
+use affiant_tlog::policy::Policy;
 use fs_err as fs;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -15,12 +17,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
-use zeroize::Zeroizing;
 
 use crate::blobs::Blobs;
 use crate::ca::{Authority, CaError};
 use crate::chains::Chains;
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, WitnessSettings};
 use crate::core::Core;
 use crate::files::{self, FileError};
 use crate::index::{FollowSource, Follower, Index};
@@ -35,7 +36,7 @@ use crate::state::StateDir;
 use crate::tls::{ServerCertificate, server_config};
 use crate::token::Tokens;
 use crate::watch::Watch;
-use crate::{api, clock, listener};
+use crate::{api, clock, doors, listener};
 
 pub use crate::index::{IndexError, ReplayError};
 pub use crate::tls::TlsError;
@@ -91,7 +92,9 @@ pub enum StartError {
         path: std::path::PathBuf,
     },
     /// The key is of another log than the configuration names.
-    #[error("the key in the data directory is of log `{found}`, the configuration names `{wanted}`")]
+    #[error(
+        "the key in the data directory is of log `{found}`, the configuration names `{wanted}`"
+    )]
     OtherLog {
         /// The log that the key names.
         found: String,
@@ -107,6 +110,15 @@ pub enum StartError {
     /// A file of the data directory cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The witness policy is not one.
+    #[error("witness policy `{}` cannot be used", path.display())]
+    Policy {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: affiant_tlog::policy::ParsePolicyError,
+    },
     /// The log cannot be opened.
     #[error("log cannot be opened")]
     Log(#[from] OpenLogError),
@@ -148,12 +160,13 @@ impl Server {
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
+        let foreign = doors::foreign(&dir, &core.ledger, &core.blobs)?;
+        let router = api::router(Arc::clone(&core), foreign);
         let names = server_names(&settings, ingest_at);
         let identity = core.authority.server(&names, clock::now().utc_us)?;
         let not_after_utc_us = identity.not_after_utc_us;
         let certificate = ServerCertificate::new(identity)?;
-        let acceptor =
-            TlsAcceptor::from(server_config(&core.authority, Arc::clone(&certificate))?);
+        let acceptor = TlsAcceptor::from(server_config(&core.authority, Arc::clone(&certificate))?);
         let rounds = Rounds::new(&core, &settings, certificate, names, not_after_utc_us);
         let (stop, stopped) = watch::channel(false);
         let tasks = vec![
@@ -163,7 +176,7 @@ impl Server {
                 Arc::clone(&core),
                 stopped.clone(),
             )),
-            tokio::spawn(serve_api(api, Arc::clone(&core), stopped.clone())),
+            tokio::spawn(serve_http(api, router, stopped.clone())),
             tokio::spawn(rounds.run(stopped)),
         ];
         let addresses = addresses(&settings, ingest_at, api_at);
@@ -213,6 +226,7 @@ fn open(settings: &Settings, dir: &StateDir) -> Result<Core, StartError> {
     let mut options = LogOptions::new(dir.log(), dir.state(), Arc::new(signer));
     options.interval = settings.interval;
     options.idle = settings.idle;
+    options.witnesses = settings.witness.as_ref().map(witnesses).transpose()?;
     let log = Log::open(options)?;
     let sources = Sources::new(dir);
     let index = Arc::new(Index::open(&dir.index())?);
@@ -250,12 +264,24 @@ fn open(settings: &Settings, dir: &StateDir) -> Result<Core, StartError> {
     })
 }
 
+fn witnesses(settings: &WitnessSettings) -> Result<Witnesses, StartError> {
+    let path = &settings.policy_file;
+    let text = fs::read(path)?;
+    let policy = Policy::parse(&text).map_err(|source| StartError::Policy {
+        path: path.clone(),
+        source,
+    })?;
+    let post =
+        HttpPost::new().map_err(|error| StartError::File(std::io::Error::other(error).into()))?;
+    let mut witnesses = Witnesses::new(policy, Arc::new(post));
+    witnesses.rule = settings.rule;
+    Ok(witnesses)
+}
+
 /// The key of the log; made with the log, and never again.
 fn log_signer(settings: &Settings, dir: &StateDir) -> Result<SignerKey, StartError> {
     let path = dir.log_key();
-    let wrong = || FileError::content(&path, "signer key (PRIVATE+KEY+…)");
-    if let Some(text) = files::read_secret(&path)? {
-        let signer: SignerKey = text.trim().parse().map_err(|_| wrong())?;
+    if let Some(signer) = files::signer(&path)? {
         let found = signer.name().as_str();
         if found != settings.log_name {
             return Err(StartError::OtherLog {
@@ -269,12 +295,9 @@ fn log_signer(settings: &Settings, dir: &StateDir) -> Result<SignerKey, StartErr
     if dir.log().join("checkpoint").exists() {
         return Err(StartError::KeyLost { path });
     }
-    let name = KeyName::new(&settings.log_name).map_err(|_| wrong())?;
-    let seed = Zeroizing::new(crate::entropy::bytes::<32>());
-    let signer = SignerKey::from_seed(name, &seed);
-    let mut secret = signer.to_secret_text();
-    secret.push('\n');
-    files::write_whole(&path, secret.as_bytes(), 0o600)?;
+    let name = KeyName::new(&settings.log_name)
+        .map_err(|_| FileError::content(&path, "key of a log with a usable name"))?;
+    let signer = files::new_signer(name, &path)?;
     write_vkey(dir, &signer)?;
     Ok(signer)
 }
@@ -356,8 +379,12 @@ fn addresses(settings: &Settings, ingest: SocketAddr, api: SocketAddr) -> ServeJ
     }
 }
 
-async fn serve_api(listener: TcpListener, core: Arc<Core>, mut stop: watch::Receiver<bool>) {
-    let router = api::router(core);
+/// Plain HTTP until `stop` changes; readers hold nothing that must be finished.
+pub(crate) async fn serve_http(
+    listener: TcpListener,
+    router: axum::Router,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         let stream = tokio::select! {
             accepted = listener.accept() => match accepted {
@@ -378,7 +405,6 @@ async fn serve_api(listener: TcpListener, core: Arc<Core>, mut stop: watch::Rece
                 .timer(hyper_util::rt::TokioTimer::new())
                 .header_read_timeout(std::time::Duration::from_secs(10));
             let serving = builder.serve_connection(TokioIo::new(stream), service);
-            // Readers hold nothing that must be finished.
             tokio::select! {
                 _ = serving => {}
                 _ = stop.changed() => {}

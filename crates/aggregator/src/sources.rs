@@ -104,6 +104,21 @@ impl Sources {
         Ok(())
     }
 
+    /// Follows rotation notes of an enrolled source, unless they are known.
+    ///
+    /// # Errors
+    /// When its file cannot be read or written.
+    pub(crate) fn add_rotations(&self, source: &SourceId, notes: &str) -> Result<(), FileError> {
+        let Some(mut known) = self.find(source)? else {
+            return Ok(());
+        };
+        if !known.rotations.contains(notes) {
+            known.rotations.push_str(notes);
+            self.keep(&known)?;
+        }
+        Ok(())
+    }
+
     /// Whether a source is revoked, and why.
     ///
     /// # Errors

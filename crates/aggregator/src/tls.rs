@@ -83,14 +83,20 @@ impl ServerCertificate {
     /// Uses another one from the next handshake on.
     pub(crate) fn replace(&self, identity: ServerIdentity) -> Result<(), TlsError> {
         let made = certified(identity)?;
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = made;
+        *self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = made;
         Ok(())
     }
 }
 
 impl ResolvesServerCert for ServerCertificate {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let current = self
+            .0
+            .read()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         Some(Arc::clone(&current))
     }
 }

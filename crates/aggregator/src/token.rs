@@ -293,7 +293,12 @@ mod tests {
             let tries: Vec<_> = (0..8)
                 .map(|_| scope.spawn(|| tokens.redeem(&token, &id("gw-1"), 1).is_ok()))
                 .collect();
-            tries.into_iter().filter(|_| true).map(|t| t.join().unwrap()).filter(|won| *won).count()
+            tries
+                .into_iter()
+                .filter(|_| true)
+                .map(|t| t.join().unwrap())
+                .filter(|won| *won)
+                .count()
         });
         assert_eq!(wins, 1);
     }
@@ -305,7 +310,10 @@ mod tests {
         let late = tokens.redeem(&token, &id("gw-1"), 100);
         assert!(matches!(late, Err(TokenError::Expired)), "{late:?}");
         let other = tokens.redeem(&token, &id("gw-2"), 1);
-        assert!(matches!(other, Err(TokenError::OtherSource { .. })), "{other:?}");
+        assert!(
+            matches!(other, Err(TokenError::OtherSource { .. })),
+            "{other:?}"
+        );
         let listed = tokens.list().unwrap();
         assert_eq!(tokens.revoke(&listed[0].id).unwrap(), 1);
         let revoked = tokens.redeem(&token, &id("gw-1"), 1);
@@ -316,9 +324,19 @@ mod tests {
     #[test]
     fn what_is_no_token_is_unknown() {
         let (_dir, tokens) = world();
-        for text in ["", "affiant-token-v1", "affiant-token-v1.AAAA.BBBB", "a.b.c", "..", "affiant-token-v1.AAAA.BB.CC"] {
+        for text in [
+            "",
+            "affiant-token-v1",
+            "affiant-token-v1.AAAA.BBBB",
+            "a.b.c",
+            "..",
+            "affiant-token-v1.AAAA.BB.CC",
+        ] {
             let refused = tokens.redeem(text, &id("gw-1"), 1);
-            assert!(matches!(refused, Err(TokenError::Unknown)), "{text}: {refused:?}");
+            assert!(
+                matches!(refused, Err(TokenError::Unknown)),
+                "{text}: {refused:?}"
+            );
         }
     }
 

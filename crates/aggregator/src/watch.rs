@@ -140,10 +140,18 @@ mod tests {
     #[test]
     fn a_source_that_never_spoke_is_silent_once() {
         let watch = Watch::new();
-        assert!(watch.look(&roster("gw"), &Said(false, false), later(&watch, 20)).is_empty());
+        assert!(
+            watch
+                .look(&roster("gw"), &Said(false, false), later(&watch, 20))
+                .is_empty()
+        );
         let said = watch.look(&roster("gw"), &Said(false, false), later(&watch, 21));
         assert!(matches!(said.as_slice(), [Body::SourceSilent(_)]));
-        assert!(watch.look(&roster("gw"), &Said(true, false), later(&watch, 99)).is_empty());
+        assert!(
+            watch
+                .look(&roster("gw"), &Said(true, false), later(&watch, 99))
+                .is_empty()
+        );
     }
 
     #[test]
@@ -160,6 +168,10 @@ mod tests {
         watch.heard(&SourceId::new("stranger").unwrap());
         let said = watch.look(&roster("gw"), &Said(false, false), later(&watch, 1));
         assert!(matches!(said.as_slice(), [Body::SourceUnrostered(_)]));
-        assert!(watch.look(&roster("gw"), &Said(false, true), later(&watch, 1)).is_empty());
+        assert!(
+            watch
+                .look(&roster("gw"), &Said(false, true), later(&watch, 1))
+                .is_empty()
+        );
     }
 }

@@ -18,6 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "affiant-entry",
             "affiant-kernel-clock",
             "affiant-log",
+            "affiant-policy",
             "affiant-tlog",
         ],
     ),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use affiant_entry::SourceId;
+use affiant_log::PublishRule;
 use affiant_tlog::VerifierKey;
 use affiant_tlog::checkpoint::Origin;
 use affiant_tlog::note::KeyName;
@@ -13,7 +14,7 @@ use toml::Spanned;
 
 use super::error::{ConfigError, Place};
 use super::file::{self, At, File};
-use super::settings::{CaFiles, Settings};
+use super::settings::{CaFiles, Settings, WitnessSettings};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -48,6 +49,7 @@ pub(super) fn settings(at: &Place<'_>, file: File, digest: String) -> Result<Set
         ca: ca(at, file.ca.certificate_file, file.ca.key_file)?,
         source_lifetime_s: lifetime.unwrap_or(default.source_lifetime_s),
         admin_keys: admin_keys(at, file.roster)?,
+        witness: witness(at, file.witness)?,
         digest: Some(digest),
         ..default
     })
@@ -100,13 +102,40 @@ fn ca(at: &Place<'_>, certificate: At<String>, key: At<String>) -> Result<Option
 }
 
 fn admin_keys(at: &Place<'_>, roster: file::Roster) -> Result<Vec<VerifierKey>> {
-    let keys = roster.admin_keys.map(Spanned::into_inner).unwrap_or_default();
+    let keys = roster
+        .admin_keys
+        .map(Spanned::into_inner)
+        .unwrap_or_default();
     let parse = |key: Spanned<String>| {
         let problem = "has a text that is not a verifier key (name+id+base64)";
         let parsed = key.get_ref().parse::<VerifierKey>();
         parsed.map_err(|_| at.value(key.span(), "admin_keys", problem))
     };
     keys.into_iter().map(parse).collect()
+}
+
+fn witness(at: &Place<'_>, file: file::Witness) -> Result<Option<WitnessSettings>> {
+    let rule = match &file.publish {
+        None => PublishRule::AtOnce,
+        Some(word) => match word.get_ref().as_str() {
+            "at-once" => PublishRule::AtOnce,
+            "with-quorum" => PublishRule::WithQuorum,
+            other => {
+                let problem = format!("is `{other}`; it takes `at-once`, `with-quorum`");
+                return Err(at.value(word.span(), "publish", problem));
+            }
+        },
+    };
+    match (file.policy_file, file.publish) {
+        (Some(path), _) => Ok(Some(WitnessSettings {
+            policy_file: resolve(at, path.get_ref()),
+            rule,
+        })),
+        (None, Some(word)) if rule == PublishRule::WithQuorum => {
+            Err(at.missing(word.span(), "witness.policy_file"))
+        }
+        (None, _) => Ok(None),
+    }
 }
 
 fn address(at: &Place<'_>, key: &'static str, value: At<String>) -> Result<Option<SocketAddr>> {

@@ -18,6 +18,7 @@ pub(super) struct File {
     pub(super) api: Api,
     pub(super) ca: Ca,
     pub(super) roster: Roster,
+    pub(super) witness: Witness,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -55,4 +56,11 @@ pub(super) struct Ca {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Roster {
     pub(super) admin_keys: At<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Witness {
+    pub(super) policy_file: At<String>,
+    pub(super) publish: At<String>,
 }

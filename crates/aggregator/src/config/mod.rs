@@ -18,7 +18,7 @@ use fs_err as fs;
 use sha2::{Digest as _, Sha256};
 
 pub use error::ConfigError;
-pub use settings::{CaFiles, Settings};
+pub use settings::{CaFiles, Settings, WitnessSettings};
 
 use crate::files::{self, FileError};
 use crate::state::StateDir;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use affiant_entry::SourceId;
+use affiant_log::PublishRule;
 use affiant_tlog::VerifierKey;
 
 /// Settings of an aggregator.
@@ -33,6 +34,8 @@ pub struct Settings {
     pub source_lifetime_s: u64,
     /// Keys that may sign rosters. Without any, the data directory's `keys/admin.vkey`.
     pub admin_keys: Vec<VerifierKey>,
+    /// Whom to ask for cosignatures.
+    pub witness: Option<WitnessSettings>,
     /// `sha256:<hex>` of the configuration file.
     pub digest: Option<String>,
 }
@@ -44,6 +47,15 @@ pub struct CaFiles {
     pub certificate: PathBuf,
     /// Its private key, readable by this user alone.
     pub key: PathBuf,
+}
+
+/// Whom to ask for cosignatures, and what without them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WitnessSettings {
+    /// A C2SP tlog-policy: the witnesses, their URLs, and how many make a quorum.
+    pub policy_file: PathBuf,
+    /// Whether checkpoints are shown at once, or only with a quorum.
+    pub rule: PublishRule,
 }
 
 impl Settings {
@@ -62,6 +74,7 @@ impl Settings {
             ca: None,
             source_lifetime_s: 86_400,
             admin_keys: Vec::new(),
+            witness: None,
             digest: None,
         }
     }

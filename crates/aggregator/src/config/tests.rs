@@ -3,12 +3,18 @@ use std::path::Path;
 use super::check;
 
 fn error(text: &str) -> String {
-    check(Path::new("serve.toml"), text).unwrap_err().to_string()
+    check(Path::new("serve.toml"), text)
+        .unwrap_err()
+        .to_string()
 }
 
 #[test]
 fn a_name_is_enough() {
-    let settings = check(Path::new("serve.toml"), "[log]\nname = \"log.example/eu-1\"\n").unwrap();
+    let settings = check(
+        Path::new("serve.toml"),
+        "[log]\nname = \"log.example/eu-1\"\n",
+    )
+    .unwrap();
     assert_eq!(settings.log_name, "log.example/eu-1");
     assert_eq!(settings.ingest_listen.port(), 7443);
     assert!(settings.api_listen.ip().is_loopback());
@@ -50,7 +56,10 @@ fn values_out_of_bounds_are_refused_by_line() {
 #[test]
 fn paths_start_from_the_file() {
     let text = "[log]\nname = \"l\"\n[ca]\nkey_file = \"k\"\ncertificate_file = \"/c\"\n";
-    let ca = check(Path::new("/etc/affiant/serve.toml"), text).unwrap().ca.unwrap();
+    let ca = check(Path::new("/etc/affiant/serve.toml"), text)
+        .unwrap()
+        .ca
+        .unwrap();
     assert_eq!(ca.key, Path::new("/etc/affiant/k"));
     assert_eq!(ca.certificate, Path::new("/c"));
 }

@@ -33,7 +33,7 @@ pub(crate) fn read(line: &Fields<'_>, context: Context<'_>) -> Verdict {
             ended_utc_us: time(&at),
             trace_id: line.text("trace.id"),
             serves: true,
-            failed: None,
+            failed: false,
             around: None,
         },
         context,

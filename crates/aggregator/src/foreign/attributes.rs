@@ -12,8 +12,8 @@
 
 use std::time::Duration;
 
+use affiant_entry::Fact;
 use affiant_entry::call::{Reason, Status, StatusCode, Transport};
-use affiant_entry::{Fact, Unredacted};
 
 use super::draft::{Context, Draft, LineProblem, Says, Verdict, began};
 use super::fields::{Fields, quoted};
@@ -32,8 +32,8 @@ pub(crate) struct Told<'t, 'f> {
     pub(crate) trace_id: Option<String>,
     /// The resource is the server, not the client.
     pub(crate) serves: bool,
-    /// Status `ERROR` of a span, with its message.
-    pub(crate) failed: Option<String>,
+    /// Status `ERROR` of a span.
+    pub(crate) failed: bool,
     /// What else stands in the record, for the original.
     pub(crate) around: Option<Fields<'f>>,
 }
@@ -44,8 +44,17 @@ const ARGUMENTS: [&str; 3] = [
     "mcp.tool.arguments",
     "mcp.request.argument",
 ];
-const RESULTS: [&str; 3] = ["gen_ai.tool.call.result", "mcp.tool.result", "mcp.tool.error"];
-const TEXTS: [&str; 4] = ["mcp.error.message", "error", "error.message", "exception.message"];
+const RESULTS: [&str; 3] = [
+    "gen_ai.tool.call.result",
+    "mcp.tool.result",
+    "mcp.tool.error",
+];
+const TEXTS: [&str; 4] = [
+    "mcp.error.message",
+    "error",
+    "error.message",
+    "exception.message",
+];
 
 pub(crate) fn read(told: &Told<'_, '_>, context: Context<'_>) -> Verdict {
     let all = told.attributes;
@@ -70,7 +79,7 @@ pub(crate) fn read(told: &Told<'_, '_>, context: Context<'_>) -> Verdict {
         head: says(told, tool, denied).head(context.format),
         input: first(all, &ARGUMENTS).map(|raw| arguments(raw).into_bytes()),
         status,
-        text: error_text(told).map(|text| Unredacted::new(text.into_bytes())),
+        text: error_class(all),
         response: first(all, &RESULTS).map_or_else(
             || context.no_response(all.int("http.response.body.size")),
             |content| context.response(content),
@@ -148,7 +157,13 @@ fn says(told: &Told<'_, '_>, tool: String, denied: bool) -> Says {
         mcp_session: all.text("mcp.session.id"),
         session: all.text("gen_ai.conversation.id"),
         role: all.text("gen_ai.agent.name"),
-        user: all.text_of(&["user.id", "enduser.id", "jwt.sub", "user.email", "user.name"]),
+        user: all.text_of(&[
+            "user.id",
+            "enduser.id",
+            "jwt.sub",
+            "user.email",
+            "user.name",
+        ]),
         client: all
             .text("user_agent.original")
             .or_else(|| service.clone().filter(|_| !told.serves)),
@@ -197,10 +212,12 @@ fn status(told: &Told<'_, '_>) -> Status {
         (Some("cancelled" | "canceled"), None) => error(Reason::Cancelled),
         (Some(kind), None) => http_status(kind.parse().ok()).unwrap_or(error(Reason::Reported)),
         (None, None) => {
-            let http = all.int("http.response.status_code").or_else(|| all.int("http.status"));
+            let http = all
+                .int("http.response.status_code")
+                .or_else(|| all.int("http.status"));
             refused(all.text("reason").as_deref(), http)
                 .or_else(|| http_status(http))
-                .or_else(|| told.failed.as_ref().map(|_| error(Reason::Reported)))
+                .or_else(|| told.failed.then(|| error(Reason::Reported)))
                 .unwrap_or_else(|| Status::new(StatusCode::Success, Reason::Ok))
         }
     }
@@ -222,25 +239,27 @@ fn refused(reason: Option<&str>, http: Option<i64>) -> Option<Status> {
 }
 
 fn http_status(code: Option<i64>) -> Option<Status> {
-    let code = u16::try_from(code?).ok().filter(|code| (400..600).contains(code))?;
+    let code = u16::try_from(code?)
+        .ok()
+        .filter(|code| (400..600).contains(code))?;
     Some(Status {
         http_status: Some(code),
         ..Status::new(StatusCode::Error, Reason::HttpError)
     })
 }
 
-/// A raw JSON value: the recorder's words on what went wrong.
-fn error_text(told: &Told<'_, '_>) -> Option<String> {
-    let said = first(told.attributes, &TEXTS).map(str::to_owned);
-    let message = || {
-        let message = told.failed.as_ref().filter(|text| !text.is_empty());
-        message.map(|text| quoted(text))
+/// The class of what went wrong, where it says more than the reason. Messages are not kept: a server
+/// may quote the input in them.
+fn error_class(all: &Fields<'_>) -> Option<String> {
+    let told = |class: &String| {
+        !matches!(
+            class.as_str(),
+            "tool_error" | "timeout" | "cancelled" | "canceled"
+        ) && class.parse::<i64>().is_err()
     };
-    let kind = || {
-        let raw = told.attributes.raw("error.type")?;
-        (raw != "\"tool_error\"").then(|| raw.to_owned())
-    };
-    said.or_else(message).or_else(kind)
+    all.text("error.type")
+        .filter(told)
+        .or_else(|| all.text("reason"))
 }
 
 #[cfg(test)]

@@ -35,7 +35,10 @@ impl BodyError {
 
 /// Reads a body of at most [`BODY_BYTES_MAX`], before and after decompression.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, BodyError> {
-    let gzip = match headers.get(CONTENT_ENCODING).map(http::HeaderValue::as_bytes) {
+    let gzip = match headers
+        .get(CONTENT_ENCODING)
+        .map(http::HeaderValue::as_bytes)
+    {
         None | Some(b"identity" | b"") => false,
         Some(b"gzip" | b"x-gzip") => true,
         Some(_) => return Err(BodyError::Encoding),
@@ -49,7 +52,11 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Vec<u8>, Bod
         }
     })?;
     let bytes = bytes.to_bytes();
-    if gzip { gunzip(&bytes) } else { Ok(bytes.into()) }
+    if gzip {
+        gunzip(&bytes)
+    } else {
+        Ok(bytes.into())
+    }
 }
 
 fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, BodyError> {

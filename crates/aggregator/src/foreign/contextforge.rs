@@ -14,8 +14,8 @@
 //!
 //! None of them has the arguments or the result of a call; log lines are written when a call ended.
 
+use affiant_entry::Fact;
 use affiant_entry::call::{Reason, Status, StatusCode};
-use affiant_entry::{Fact, Unredacted};
 
 use super::draft::{Context, Draft, LineProblem, Says, Verdict, began, time};
 use super::fields::Fields;
@@ -39,7 +39,8 @@ struct Told {
     tool: Option<String>,
     latency_us: Option<u64>,
     failed: bool,
-    text: Option<Unredacted>,
+    /// Class of the error.
+    text: Option<String>,
     says: Says,
     original: String,
 }
@@ -59,7 +60,7 @@ fn log_line(line: &Fields<'_>, context: Context<'_>) -> Verdict {
             tool: custom.text("tool_name"),
             latency_us: line.ms_as_us("duration_ms"),
             failed: is("levelname", "ERROR") || error.is_some(),
-            text: error.map(unredacted),
+            text: line.text("error_type"),
             says: Says {
                 user: line.text_of(&["user_email", "user_id"]),
                 client: line.text("user_agent"),
@@ -82,7 +83,7 @@ fn audit_row(line: &Fields<'_>, context: Context<'_>) -> Verdict {
             tool: line.text("resource_name"),
             latency_us: None,
             failed: line.flag("success") != Some(true),
-            text: line.raw("error_message").map(unredacted),
+            text: None,
             says: Says {
                 user: line.text_of(&["user_email", "user_id"]),
                 role: line.text("acting_as"),
@@ -115,7 +116,9 @@ fn siem_event(line: &Fields<'_>, context: Context<'_>) -> Verdict {
                 client: actor.text("user_agent"),
                 classification: inner.text("data_classification"),
                 // The event says "denied" of every failure, so that it says nothing of a policy.
-                correlation: inner.text("correlation_id").or_else(|| line.text("event_id")),
+                correlation: inner
+                    .text("correlation_id")
+                    .or_else(|| line.text("event_id")),
                 ..Says::default()
             },
             original: rest(line, "context", &inner),
@@ -127,7 +130,10 @@ fn siem_event(line: &Fields<'_>, context: Context<'_>) -> Verdict {
 fn runs_a_tool(fields: &Fields<'_>) -> bool {
     let action = fields.text("action").unwrap_or_default().to_lowercase();
     fields.text("resource_type").as_deref() == Some("tool")
-        && matches!(action.as_str(), "execute" | "invoke" | "invoke_tool" | "execute_tool")
+        && matches!(
+            action.as_str(),
+            "execute" | "invoke" | "invoke_tool" | "execute_tool"
+        )
 }
 
 fn told(told: Told, context: Context<'_>) -> Verdict {
@@ -174,8 +180,4 @@ fn rest(line: &Fields<'_>, nested: &'static str, inner: &Fields<'_>) -> String {
     out.push("line", line.without(&outer));
     out.push(nested, inner.without(&TEXTS));
     out.without(&[])
-}
-
-fn unredacted(raw: &str) -> Unredacted {
-    Unredacted::new(raw.as_bytes().to_vec())
 }

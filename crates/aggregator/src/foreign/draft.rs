@@ -4,7 +4,7 @@ use affiant_entry::call::{
     Agent, CallHead, Classification, Correlation, CorrelationOrigin, Policy, Response, Server,
     Session, SessionOrigin, Status, Tool, Transport,
 };
-use affiant_entry::{CommitKey, Fact, Unredacted, limits, parse_rfc3339};
+use affiant_entry::{CommitKey, Fact, limits, parse_rfc3339};
 use serde::Serialize;
 
 use super::format::Format;
@@ -69,11 +69,11 @@ pub(crate) struct Draft {
     /// The raw JSON of the arguments, if recorded.
     pub(crate) input: Option<Vec<u8>>,
     pub(crate) status: Status,
-    /// The recorder's words on an error: a raw JSON value.
-    pub(crate) text: Option<Unredacted>,
+    /// The recorder's class of an error. Never its message, which may quote the input.
+    pub(crate) text: Option<String>,
     pub(crate) response: Fact<Response>,
     pub(crate) latency_us: Fact<u64>,
-    /// The record without its input, its result and its error text: those stand elsewhere.
+    /// The record without its input and its result, which stand elsewhere, and without messages.
     pub(crate) original: Vec<u8>,
 }
 
@@ -97,7 +97,9 @@ impl Context<'_> {
     pub(crate) fn no_response(&self, bytes: Option<i64>) -> Fact<Response> {
         bytes.map_or_else(
             || Fact::absent(self.format.silent()),
-            |n| Fact::Absent(format!("content not recorded; the recorder counted {n} bytes").into()),
+            |n| {
+                Fact::Absent(format!("content not recorded; the recorder counted {n} bytes").into())
+            },
         )
     }
 }
@@ -201,6 +203,8 @@ pub(crate) fn time(text: &str) -> Option<i64> {
 
 /// When a call began that ended then; the same moment if it is not known how long it took.
 pub(crate) fn began(ended_utc_us: i64, latency_us: Option<u64>) -> i64 {
-    let took = latency_us.and_then(|us| i64::try_from(us).ok()).unwrap_or(0);
+    let took = latency_us
+        .and_then(|us| i64::try_from(us).ok())
+        .unwrap_or(0);
     ended_utc_us.saturating_sub(took)
 }

@@ -36,7 +36,9 @@ impl<'a> Fields<'a> {
     /// Raw JSON of a member; of several with one name, the last.
     pub(crate) fn raw(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().rev().find(|(each, _)| each == name);
-        found.map(|(_, json)| json.as_ref()).filter(|json| *json != "null")
+        found
+            .map(|(_, json)| json.as_ref())
+            .filter(|json| *json != "null")
     }
 
     /// A string that is not empty.
@@ -78,7 +80,11 @@ impl<'a> Fields<'a> {
     /// The object as JSON text, without these members.
     pub(crate) fn without(&self, names: &[&str]) -> String {
         let mut out = String::from("{");
-        for (name, json) in self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+        for (name, json) in self
+            .0
+            .iter()
+            .filter(|(name, _)| !names.contains(&name.as_str()))
+        {
             if out.len() > 1 {
                 out.push(',');
             }
@@ -129,7 +135,10 @@ mod tests {
     fn members_keep_their_spelling_and_order() {
         let json = r#"{"b":1.10,"a":{"x" : "\u0041"},"b":2,"n":null}"#;
         let fields = Fields::parse(json).unwrap();
-        assert_eq!(fields.without(&["n"]), r#"{"b":1.10,"a":{"x" : "\u0041"},"b":2}"#);
+        assert_eq!(
+            fields.without(&["n"]),
+            r#"{"b":1.10,"a":{"x" : "\u0041"},"b":2}"#
+        );
         assert_eq!(fields.int("b"), Some(2));
         assert_eq!(fields.raw("n"), None);
         assert_eq!(fields.object("a").unwrap().text("x").as_deref(), Some("A"));
@@ -138,7 +147,11 @@ mod tests {
 
     #[test]
     fn milliseconds_are_read_to_the_microsecond() {
-        let of = |json: &str| Fields::parse(&format!(r#"{{"d":{json}}}"#)).unwrap().ms_as_us("d");
+        let of = |json: &str| {
+            Fields::parse(&format!(r#"{{"d":{json}}}"#))
+                .unwrap()
+                .ms_as_us("d")
+        };
         assert_eq!(of("12"), Some(12_000));
         assert_eq!(of("0.25"), Some(250));
         assert_eq!(of("-1"), None);

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use affiant_entry::call::{Blob, Call, CallDraft, DraftInput, Ending, Input, Status};
 use affiant_entry::record::{Import, ImportDoor, True};
-use affiant_entry::{
-    BootId, CallId, CommitKey, Moment, Record, Seq, SourceId, Stamp, Unredacted, encode,
-    limits,
-};
 use affiant_entry::{Body, call::CorrelationOrigin};
+use affiant_entry::{
+    BootId, CallId, CommitKey, Moment, Record, Seq, SourceId, Stamp, Unredacted, encode, limits,
+};
 use affiant_policy::redact::{Echoes, Redactor};
 use sha2::{Digest as _, Sha256};
 
@@ -83,7 +82,7 @@ impl Importer {
             }),
         };
         let status = Status {
-            text: text.map(|text| self.redactor.redact_peer_text(&text, Some(&echoes))),
+            text: text.map(|text| self.redactor.redact_text(&text, Some(&echoes))),
             ..status
         };
         let ending = Ending {
@@ -147,10 +146,14 @@ impl Importer {
         whole.push(b'}');
         let tool = head.tool.name.known().map(String::as_str);
         let (redacted, _) = self.redactor.redact_bytes(&whole, &head.server.id, tool);
-        let kept = redacted
-            .json()
-            .and_then(|json| super::fields::Fields::parse(json)?.raw("record").map(str::to_owned));
-        let bytes = kept.unwrap_or_else(|| self.withheld(&draft.original)).into_bytes();
+        let kept = redacted.json().and_then(|json| {
+            super::fields::Fields::parse(json)?
+                .raw("record")
+                .map(str::to_owned)
+        });
+        let bytes = kept
+            .unwrap_or_else(|| self.withheld(&draft.original))
+            .into_bytes();
         Blob {
             sha256: Sha256::digest(&bytes).into(),
             bytes,
@@ -177,7 +180,9 @@ impl Importer {
         run.update(draft.input.as_deref().unwrap_or_default());
         let commitment = run.finish();
         let digits = commitment.as_str().rsplit(':').next().unwrap_or_default();
-        let entropy = digits.get(..20).and_then(|hex| u128::from_str_radix(hex, 16).ok());
+        let entropy = digits
+            .get(..20)
+            .and_then(|hex| u128::from_str_radix(hex, 16).ok());
         CallId::from_parts(draft.at_utc_us, entropy.unwrap_or_default())
     }
 }

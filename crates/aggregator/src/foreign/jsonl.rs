@@ -102,15 +102,13 @@ impl Reading {
         match verdict {
             Verdict::Other => self.report.other = self.report.other.saturating_add(1),
             Verdict::Unknown(problem) => self.report.unknown(line, problem),
-            Verdict::Call(draft) => {
-                match importer.import(*draft, format, ImportDoor::Jsonl, now) {
-                    Ok(imported) => {
-                        self.imported.push(imported);
-                        self.report.imported = self.report.imported.saturating_add(1);
-                    }
-                    Err(problem) => self.report.unknown(line, problem),
+            Verdict::Call(draft) => match importer.import(*draft, format, ImportDoor::Jsonl, now) {
+                Ok(imported) => {
+                    self.imported.push(imported);
+                    self.report.imported = self.report.imported.saturating_add(1);
                 }
-            }
+                Err(problem) => self.report.unknown(line, problem),
+            },
         }
     }
 }

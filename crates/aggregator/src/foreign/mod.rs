@@ -34,7 +34,7 @@ pub use draft::LineProblem;
 pub use format::Format;
 pub use importer::{Imported, Importer};
 pub use jsonl::{ImportReport, Reading, UnknownLine, read_lines};
-pub use otlp::{Encoding, Malformed, Signal, read_request};
+pub use otlp::{Encoding, Malformed, Request, Signal, read_request};
 pub use router::{Foreign, router};
 pub use sink::{Sink, SinkError};
 

@@ -70,7 +70,12 @@ async fn telemetry<S: Sink>(
 ) -> Response {
     let Some(encoding) = encoding(&headers) else {
         let text = "content type is neither application/json nor application/x-protobuf";
-        return otlp::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, Encoding::Json, text, None);
+        return otlp::refused(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Encoding::Json,
+            text,
+            None,
+        );
     };
     let bytes = match body::read(&headers, body).await {
         Ok(bytes) => bytes,
@@ -155,7 +160,11 @@ async fn import<S: Sink>(
 ) -> Response {
     let Some(format) = Format::parse(&format) else {
         let known = Format::ALL.map(Format::word).join(", ");
-        return problem(StatusCode::NOT_FOUND, "unknown-format", &format!("formats are {known}"));
+        return problem(
+            StatusCode::NOT_FOUND,
+            "unknown-format",
+            &format!("formats are {known}"),
+        );
     };
     let bytes = match body::read(&headers, body).await {
         Ok(bytes) => bytes,

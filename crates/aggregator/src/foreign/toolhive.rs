@@ -14,15 +14,15 @@
 //! there only where the operator turned on `includeRequestData` and `includeResponseData`. The event
 //! is logged when the call ended.
 
+use affiant_entry::Fact;
 use affiant_entry::call::{Reason, Status, StatusCode, Transport};
-use affiant_entry::{Fact, Unredacted};
 
 use super::draft::{Context, Draft, LineProblem, Says, Verdict, began, time};
 use super::fields::Fields;
 
 pub(crate) fn read(line: &Fields<'_>, context: Context<'_>) -> Verdict {
-    let shape = line.text("msg").as_deref() == Some("audit_event")
-        || line.raw("loggedAt").is_some();
+    let shape =
+        line.text("msg").as_deref() == Some("audit_event") || line.raw("loggedAt").is_some();
     let (Some(kind), Some(outcome), true) = (line.text("type"), line.text("outcome"), shape) else {
         return Verdict::Unknown(LineProblem::UnknownShape);
     };
@@ -45,14 +45,13 @@ pub(crate) fn read(line: &Fields<'_>, context: Context<'_>) -> Verdict {
     let status = status(&outcome, &extra, &data);
     Verdict::Call(Box::new(Draft {
         at_utc_us: began(ended, latency_us),
-        head: says(line, tool, &metadata, &extra, &request, outcome == "denied").head(context.format),
+        head: says(line, tool, &metadata, &extra, &request, outcome == "denied")
+            .head(context.format),
         input: request
             .object("params")
             .and_then(|params| params.raw("arguments").map(|raw| raw.as_bytes().to_vec())),
         status,
-        text: extra
-            .raw("jsonrpc_error_message")
-            .map(|raw| Unredacted::new(raw.as_bytes().to_vec())),
+        text: None,
         response: data.raw("response").map_or_else(
             || context.no_response(extra.int("response_size_bytes")),
             |content| context.response(content),
@@ -102,9 +101,14 @@ fn says(
     };
     Says {
         mcp_session: from.text("session_id"),
-        user: subjects.text_of(&["user_id", "user"]),
+        // "anonymous" is what ToolHive writes for nobody.
+        user: subjects
+            .text_of(&["user_id", "user"])
+            .filter(|user| user != "anonymous"),
         client: client.or_else(|| from.text("user_agent")),
-        server: extra.text("backend_name").or_else(|| line.text("component")),
+        server: extra
+            .text("backend_name")
+            .or_else(|| line.text("component")),
         protocol: extra.text("mcp_version"),
         transport,
         tool,

@@ -127,7 +127,8 @@ impl Walk<'_> {
 
     fn learn_key(&mut self, entry: &Decoded) {
         let text = |pointer: &str| entry.pointer(pointer)?.as_str().map(str::to_owned);
-        if entry.header().kind.as_str() != "key" || text("/key/action").as_deref() != Some("enrol") {
+        if entry.header().kind.as_str() != "key" || text("/key/action").as_deref() != Some("enrol")
+        {
             return;
         }
         let subject = text("/key/subject").and_then(|id| SourceId::new(&id).ok());

@@ -47,7 +47,8 @@ pub(crate) enum Subject {
     Roster(u64),
     Enrolled(SourceId),
     Revoked(SourceId),
-    Fork(SourceId, SpoolName),
+    /// With the blob id of its evidence.
+    Fork(SourceId, SpoolName, String),
     Gap(SourceId, SpoolName, Option<u64>),
     Quarantine(SourceId, SpoolName),
 }
@@ -170,8 +171,8 @@ impl Subject {
         let spool = |pointer: &str| SpoolName::new(&text(pointer)?).ok();
         let number = |pointer: &str| entry.pointer(pointer)?.as_u64();
         Some(match entry.header().kind.as_str() {
-            "source.silent" => Self::Silent(source("/silence/subject")?),
-            "source.heard" => Self::Heard(source("/silence/subject")?),
+            "source.silent" => Self::Silent(source("/silent/subject")?),
+            "source.heard" => Self::Heard(source("/heard/subject")?),
             "source.unrostered" => Self::Unrostered(source("/unrostered/subject")?),
             "roster" => Self::Roster(number("/roster/serial")?),
             "key" => match text("/key/action")?.as_str() {
@@ -179,13 +180,19 @@ impl Subject {
                 "revoke" => Self::Revoked(source("/key/subject")?),
                 _ => return None,
             },
-            "fork" => Self::Fork(source("/fork/source")?, spool("/fork/spool")?),
+            "fork" => Self::Fork(
+                source("/fork/source")?,
+                spool("/fork/spool")?,
+                text("/fork/evidence")?,
+            ),
             "chain.gap" => Self::Gap(
                 source("/gap/subject/source")?,
                 spool("/gap/subject/spool")?,
                 number("/gap/entries_lost"),
             ),
-            "quarantine" => Self::Quarantine(source("/quarantine/source")?, spool("/quarantine/spool")?),
+            "quarantine" => {
+                Self::Quarantine(source("/quarantine/source")?, spool("/quarantine/spool")?)
+            }
             _ => return None,
         })
     }

@@ -261,7 +261,9 @@ fn write_subject(
 ) -> Result<(), IndexError> {
     let one_more = |count: &mut u64| *count = count.saturating_add(1);
     match subject {
-        Subject::Fork(source, spool) => {
+        Subject::Fork(source, spool, _) => {
+            let (name, value) = flag(subject);
+            flags.insert(name.as_str(), value)?;
             change_chain(chains, source, spool, |chain| one_more(&mut chain.forks))
         }
         Subject::Quarantine(source, spool) => change_chain(chains, source, spool, |chain| {
@@ -315,10 +317,8 @@ fn flag(subject: &Subject) -> (String, u64) {
         Subject::Unrostered(source) => (format!("unrostered/{source}"), 1),
         Subject::Enrolled(source) => (format!("enrolled/{source}"), 1),
         Subject::Revoked(source) => (format!("revoked/{source}"), 1),
-        Subject::Roster(_)
-        | Subject::Fork(..)
-        | Subject::Gap(..)
-        | Subject::Quarantine(..) => (String::new(), 0),
+        Subject::Fork(_, _, evidence) => (format!("fork/{evidence}"), 1),
+        Subject::Roster(_) | Subject::Gap(..) | Subject::Quarantine(..) => (String::new(), 0),
     }
 }
 

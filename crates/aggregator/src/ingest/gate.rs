@@ -29,7 +29,12 @@ pub(crate) fn admitted(core: &Core, peer: &Peer) -> Result<Admitted, Problem> {
         tracing::error!(%source, %error, "enrolment of a source cannot be read");
         Problem::log_unavailable("the list of sources cannot be read")
     };
-    if core.sources.revocation(source).map_err(unreadable)?.is_some() {
+    if core
+        .sources
+        .revocation(source)
+        .map_err(unreadable)?
+        .is_some()
+    {
         return Err(Problem::revoked(source));
     }
     if crate::clock::now().utc_us / 1_000_000 > identity.not_after_s {

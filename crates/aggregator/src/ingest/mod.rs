@@ -19,10 +19,12 @@ mod receipt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant_entry::batch::{BATCH_BYTES_MAX, BATCH_MEDIA_TYPE, BatchError, BatchHeader, BatchReader};
+use affiant_entry::batch::{
+    BATCH_BYTES_MAX, BATCH_MEDIA_TYPE, BatchError, BatchHeader, BatchReader,
+};
 use affiant_entry::link::{BadSeal, CheckedGroup, EntryProblem};
 use affiant_entry::receipt::{Credits, RECEIPT_MEDIA_TYPE};
-use affiant_entry::{SourceId, Trust};
+use affiant_entry::{Decoded, SourceId, Trust};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
@@ -52,6 +54,8 @@ struct OfferedGroup {
     checked: CheckedGroup,
     leaves: Vec<Vec<u8>>,
     blobs: Vec<Vec<u8>>,
+    /// Rotation notes of its boot, if only they lead to the key that seals it.
+    new_rotations: Option<String>,
 }
 
 /// `POST /v1/batches`.
@@ -142,7 +146,6 @@ async fn take(
         )));
     }
     let chain = core.chains.chain(&header.source, &header.spool);
-    let _in_work = chain.enter();
     let placed = place::place_and_submit(core, &chain, header, offered).await?;
     chain.note(header, crate::clock::now().utc_us);
     core.watch.heard(&header.source);
@@ -206,6 +209,9 @@ fn read(
         if let Some(problem) = not_to_be_taken(&checked) {
             return Err(refused(problem));
         }
+        let new_rotations = (!trust.trusts(&checked.key))
+            .then(|| rotations_of(group.entries.first().copied()))
+            .flatten();
         // The groups behind a boot with a new key are sealed with it.
         for rotation in checked.boot.iter().flat_map(|boot| &boot.rotations) {
             trust.link(rotation.clone());
@@ -216,6 +222,7 @@ fn read(
             checked,
             leaves,
             blobs: group.blobs.iter().map(|blob| blob.to_vec()).collect(),
+            new_rotations,
         });
     }
     Ok(Offered {
@@ -237,6 +244,13 @@ fn not_to_be_taken(group: &CheckedGroup) -> Option<Problem> {
         "entry {at} under {place} is of another source, or a seal ({})",
         problem.code()
     )))
+}
+
+/// The rotation notes of a boot entry.
+fn rotations_of(boot: Option<&[u8]>) -> Option<String> {
+    let entry = Decoded::parse(boot?).ok()?;
+    let notes = entry.pointer("/boot_info/rotation")?;
+    notes.as_str().map(str::to_owned)
 }
 
 fn bad_seal(error: &BadSeal) -> Problem {
@@ -299,7 +313,7 @@ async fn keep_blobs(blobs: &Blobs, all: Vec<Vec<u8>>) -> Result<(), Problem> {
 /// Bytes in flight that one source is offered at most.
 const CREDIT_BYTES_MAX: u64 = 64 << 20;
 const CREDIT_BATCHES: u64 = 16;
-/// How long a batch that overtook another of its chain waits for it.
-const OVERTAKEN_WAIT: Duration = Duration::from_secs(2);
+/// How long a batch waits for those before it, which it may have overtaken.
+const OVERTAKEN_WAIT: Duration = Duration::from_secs(1);
 /// How long a batch that is under way twice waits for the first of them.
 const DUPLICATE_WAIT: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use super::{DUPLICATE_WAIT, OVERTAKEN_WAIT, Offered, OfferedGroup, keep_blobs};
 use crate::blobs::Blobs;
 use crate::chains::{Chain, HeadError};
 use crate::core::Core;
-use crate::index::{GroupRow, IndexError, SealRow};
+use crate::index::{GroupRow, IndexError, SealRow, Subject};
 use crate::ledger::{LedgerError, Part, Submission};
 use crate::own;
 use crate::problem::Problem;
@@ -73,13 +73,16 @@ pub(super) async fn place_and_submit(
         let moved = chain.moved.notified();
         tokio::pin!(moved);
         moved.as_mut().enable();
-        let head = chain.head(&name, &core.ledger).await.map_err(head_unknown)?;
+        let head = chain
+            .head(&name, &core.ledger)
+            .await
+            .map_err(head_unknown)?;
         let mut cursor = head.cursor().ok_or_else(unknown)?;
         let verdicts = judge(core, header, &offered, &mut cursor).map_err(index_failed)?;
+        // Most likely it overtook those before it, on another stream.
         let gap = verdicts.iter().any(|v| matches!(v, Verdict::Gap(_)));
-        let overtook = chain.in_work.load(std::sync::atomic::Ordering::SeqCst) > 1;
         match patience {
-            Some(until) if gap && overtook => {
+            Some(until) if gap => {
                 drop(head);
                 if tokio::time::timeout_at(until, moved).await.is_err() {
                     patience = None;
@@ -91,6 +94,7 @@ pub(super) async fn place_and_submit(
     if let Some(problem) = refuse(core, header, &offered, &verdicts).await? {
         return Err(problem);
     }
+    keep_rotations(core, header, &offered).await?;
     let counts = core.metrics.source(&header.source);
     let Offered { groups, ahead, .. } = offered;
     let mut plan = Plan::default();
@@ -109,6 +113,28 @@ pub(super) async fn place_and_submit(
     drop(head);
     chain.moved.notify_waiters();
     Ok(placed)
+}
+
+/// The keys that boots of this batch lead to are good for the batches behind it.
+async fn keep_rotations(
+    core: &Arc<Core>,
+    header: &BatchHeader,
+    offered: &Offered,
+) -> Result<(), Problem> {
+    for notes in offered
+        .groups
+        .iter()
+        .filter_map(|g| g.new_rotations.as_ref())
+    {
+        let _one_at_a_time = core.enrolling.lock().await;
+        core.sources
+            .add_rotations(&header.source, notes)
+            .map_err(|error| {
+                tracing::error!(%error, "rotation of a source's key cannot be kept");
+                Problem::log_unavailable("the rotation of the key cannot be stored")
+            })?;
+    }
+    Ok(())
 }
 
 fn judge(
@@ -161,9 +187,7 @@ fn verdict(
                 Some(row) if expected.is_some_and(|e| e.boot != group.text.boot) => {
                     Verdict::Fork { ours: Some(row) }
                 }
-                Some(_) | None if header.gap.is_some() => {
-                    Verdict::AfterGap(reason(kind), expected)
-                }
+                Some(_) | None if header.gap.is_some() => Verdict::AfterGap(reason(kind), expected),
                 Some(_) | None => Verdict::Gap(expected),
             },
         },
@@ -236,7 +260,8 @@ async fn fork(
     let evidence = evidence(header, group)?;
     let id = Blobs::id(&evidence);
     let problem = Problem::fork(&place, &id);
-    if core.blobs.has(&id) {
+    let (source, spool) = (header.source.clone(), header.spool.clone());
+    if core.says(&Subject::Fork(source, spool, id.clone())) {
         return Ok(problem);
     }
     let ours = match ours {
@@ -256,8 +281,12 @@ async fn fork(
         theirs: group.checked.note.clone(),
         evidence: id,
     }));
-    let recorded = core.ledger.record_durably(vec![body]).await;
-    recorded.map_err(|error| not_taken(&error))?;
+    let recorded = async {
+        core.ledger.record_durably(vec![body]).await?;
+        // So that the same offer finds it said.
+        core.ledger.caught_up().await
+    };
+    recorded.await.map_err(|error| not_taken(&error))?;
     Ok(problem)
 }
 
@@ -321,7 +350,8 @@ impl Plan {
             Verdict::Known(row) => GroupAt::Known(row),
             Verdict::UnderWay => GroupAt::UnderWay(group.checked.seal_hash),
             Verdict::AfterGap(reason, expected) => {
-                self.before.push(gap_record(header, &group, reason, expected));
+                self.before
+                    .push(gap_record(header, &group, reason, expected));
                 self.append(header, group)
             }
             Verdict::Next | Verdict::Fork { .. } | Verdict::Gap(_) | Verdict::Refused(_) => {
@@ -336,6 +366,7 @@ impl Plan {
             checked,
             leaves,
             blobs,
+            new_rotations,
         } = group;
         let count = checked.text.count.get();
         let at = GroupAt::New {
@@ -345,7 +376,9 @@ impl Plan {
         self.leaves = self.leaves.saturating_add(count).saturating_add(1);
         self.entries = self.entries.saturating_add(count);
         self.blobs.extend(blobs);
-        self.behind.extend(key_records(&checked));
+        if new_rotations.is_some() {
+            self.behind.push(key_record(&checked, new_rotations));
+        }
         self.behind.extend(quarantine_records(header, &checked));
         let problems = u64::try_from(checked.problems().count()).unwrap_or(u64::MAX);
         self.quarantined = self.quarantined.saturating_add(problems);
@@ -395,8 +428,10 @@ fn gap_record(
             spool: header.spool.clone(),
             boot: group.checked.text.boot,
         },
-        expected_seal: expected
-            .map_or_else(|| Fact::absent("nothing of the chain was here"), Fact::Known),
+        expected_seal: expected.map_or_else(
+            || Fact::absent("nothing of the chain was here"),
+            Fact::Known,
+        ),
         got_seal: group.checked.place(),
         entries_lost: Fact::absent("seals do not say how far the chain went"),
     })))
@@ -404,21 +439,16 @@ fn gap_record(
 
 /// A boot that is sealed with another key than those before says so itself; the log says it too, so
 /// that the key's validity has an index.
-fn key_records(group: &CheckedGroup) -> Vec<affiant_entry::Record> {
-    let Some(last) = group.boot.iter().flat_map(|boot| &boot.rotations).last() else {
-        return Vec::new();
-    };
-    if last.new != group.key {
-        return Vec::new();
-    }
-    vec![own::record(Body::Key(Box::new(KeyChange {
+fn key_record(group: &CheckedGroup, rotation: Option<String>) -> affiant_entry::Record {
+    own::record(Body::Key(Box::new(KeyChange {
         action: KeyAction::Rotate,
         subject: group.text.source.to_string(),
         vkey: group.key.to_string(),
-        rotation: None,
+        // Longer ones stand in the boot entry alone.
+        rotation: rotation.filter(|notes| notes.len() <= ROTATION_INLINE_BYTES),
         certificate: None,
         reason: None,
-    })))]
+    })))
 }
 
 fn quarantine_records(header: &BatchHeader, group: &CheckedGroup) -> Vec<affiant_entry::Record> {
@@ -456,7 +486,11 @@ pub(super) async fn known_later(
                 .map_err(index_failed)?;
             match row {
                 Some(row) if row.hash == hash => return Ok(row),
-                Some(_) => return Err(Problem::log_unavailable("another batch was faster; send again")),
+                Some(_) => {
+                    return Err(Problem::log_unavailable(
+                        "another batch was faster; send again",
+                    ));
+                }
                 None => {
                     if applied.changed().await.is_err() {
                         return Err(unknown());
@@ -492,3 +526,5 @@ fn unknown() -> Problem {
 
 /// Most entries of one group that are quarantined one by one.
 const QUARANTINE_MAX: usize = 256;
+/// Half an entry.
+const ROTATION_INLINE_BYTES: usize = 30_000;

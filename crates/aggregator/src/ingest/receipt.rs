@@ -32,19 +32,21 @@ pub(super) async fn receipt(
         }
         None => None,
     };
-    let counts = core.metrics.source(&header.source);
-    counts.appended(appended_entries);
+    let mut duplicates = 0_u64;
     let mut known = Vec::with_capacity(groups.len());
     for group in groups {
         let row = at(core, header, &group, appended.as_ref()).await?;
         if row.duplicate {
-            counts.duplicate(group.entries);
+            duplicates = duplicates.saturating_add(group.entries);
         }
         known.push(row);
     }
     let head = appended.map_or_else(|| core.ledger.head(), |appended| appended.head);
     // A group that came in by another batch may be behind the head this one waited for.
-    let head = if known.iter().any(|g| g.seal_index.0 >= head.checkpoint.size.0) {
+    let head = if known
+        .iter()
+        .any(|g| g.seal_index.0 >= head.checkpoint.size.0)
+    {
         core.ledger.head()
     } else {
         head
@@ -66,6 +68,10 @@ pub(super) async fn receipt(
         tracing::error!(%error, "log cannot be read for a receipt");
         Problem::log_unavailable("the log cannot be read")
     })?;
+    // Counted with the receipt: without one the source sends again, and then they are duplicates.
+    let counts = core.metrics.source(&header.source);
+    counts.appended(appended_entries);
+    counts.duplicates(duplicates);
     Ok(receipt.to_json())
 }
 

@@ -58,7 +58,9 @@ pub(crate) fn refused(
         _ => 3,
     };
     let body = match encoding {
-        Encoding::Json => json!({"code": code, "message": message}).to_string().into_bytes(),
+        Encoding::Json => json!({"code": code, "message": message})
+            .to_string()
+            .into_bytes(),
         Encoding::Protobuf => Writer::default()
             .varint(1, u64::from(code))
             .bytes(2, message.as_bytes())

@@ -54,11 +54,16 @@ fn record(raw: &RawValue) -> Result<OtelRecord<'_>, Malformed> {
         trace_id: item.trace_id.unwrap_or_default().to_ascii_lowercase(),
         span_id: item.span_id.unwrap_or_default().to_ascii_lowercase(),
         parent_span_id: item.parent_span_id.unwrap_or_default().to_ascii_lowercase(),
-        kind: enumeration(item.kind, &["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"]),
+        kind: enumeration(
+            item.kind,
+            &["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"],
+        ),
         start_ns,
-        end_ns: [end, time, observed].into_iter().find(|ns| *ns > 0).unwrap_or(0),
+        end_ns: [end, time, observed]
+            .into_iter()
+            .find(|ns| *ns > 0)
+            .unwrap_or(0),
         status: enumeration(status.code, &["OK", "ERROR"]),
-        status_message: status.message.unwrap_or_default(),
     })
 }
 
@@ -87,7 +92,9 @@ fn enumeration(raw: Option<&RawValue>, names: &[&str]) -> i64 {
     };
     let named = || {
         let name = raw.trim_matches('"');
-        let at = names.iter().position(|each| name.ends_with(&format!("_{each}")))?;
+        let at = names
+            .iter()
+            .position(|each| name.ends_with(&format!("_{each}")))?;
         i64::try_from(at).ok()?.checked_add(1)
     };
     raw.parse().ok().or_else(named).unwrap_or(0)
@@ -175,8 +182,6 @@ struct Item<'a> {
 struct SpanStatus<'a> {
     #[serde(borrow, default)]
     code: Option<&'a RawValue>,
-    #[serde(default)]
-    message: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -233,7 +238,9 @@ impl AnyValue<'_> {
             out.push_str(&number.to_string());
         } else if let Some(raw) = self.double_value {
             // A number, or "NaN" and its like, which are strings.
-            if !raw.get().starts_with(['"', '-']) && !raw.get().starts_with(|c: char| c.is_ascii_digit()) {
+            if !raw.get().starts_with(['"', '-'])
+                && !raw.get().starts_with(|c: char| c.is_ascii_digit())
+            {
                 return Err(Malformed);
             }
             out.push_str(raw.get());
@@ -252,7 +259,9 @@ impl AnyValue<'_> {
                 if at > 0 {
                     out.push(',');
                 }
-                out.push_str(&super::super::fields::quoted(pair.key.as_deref().unwrap_or_default()));
+                out.push_str(&super::super::fields::quoted(
+                    pair.key.as_deref().unwrap_or_default(),
+                ));
                 out.push(':');
                 match &pair.value {
                     Some(value) => value.write(out)?,

@@ -92,7 +92,9 @@ pub fn read_request(
     };
     for verdict in verdicts {
         let imported = match verdict {
-            Verdict::Call(draft) => importer.import(*draft, Format::Otlp, signal.door(), now).ok(),
+            Verdict::Call(draft) => importer
+                .import(*draft, Format::Otlp, signal.door(), now)
+                .ok(),
             Verdict::Other | Verdict::Unknown(_) => None,
         };
         match imported {

@@ -71,10 +71,8 @@ fn span(bytes: &[u8]) -> Result<OtelRecord<'static>, Malformed> {
             (8, time) => out.end_ns = time.fixed64()?,
             (15, status) => {
                 for field in Message::new(status.bytes()?) {
-                    match field? {
-                        (2, message) => message.text()?.clone_into(&mut out.status_message),
-                        (3, code) => out.status = code.int()?,
-                        _ => {}
+                    if let (3, code) = field? {
+                        out.status = code.int()?;
                     }
                 }
             }

@@ -26,7 +26,6 @@ pub(super) struct OtelRecord<'a> {
     pub(super) end_ns: u64,
     /// Span status by its number.
     pub(super) status: i64,
-    pub(super) status_message: String,
 }
 
 impl OtelRecord<'_> {
@@ -45,7 +44,7 @@ impl OtelRecord<'_> {
             trace_id: Some(self.trace_id.clone()).filter(|id| is_id(id)),
             // A log record says not whose it is; gateways and servers write them.
             serves: signal == Signal::Logs || self.kind != CLIENT,
-            failed: (self.status == ERROR).then(|| self.status_message.clone()),
+            failed: self.status == ERROR,
             around: Some(self.around(signal, scope)),
         };
         attributes::read(&told, context)
@@ -79,7 +78,9 @@ impl OtelRecord<'_> {
 }
 
 fn micros(ns: u64) -> Option<i64> {
-    i64::try_from(ns.checked_div(1000)?).ok().filter(|us| *us > 0)
+    i64::try_from(ns.checked_div(1000)?)
+        .ok()
+        .filter(|us| *us > 0)
 }
 
 /// 32 hexadecimal digits that are not all zero.

@@ -151,12 +151,20 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let bytes = Writer::default().varint(1, 300).bytes(2, b"hello").varint(3, u64::MAX).finish();
+        let bytes = Writer::default()
+            .varint(1, 300)
+            .bytes(2, b"hello")
+            .varint(3, u64::MAX)
+            .finish();
         assert_eq!(bytes[..3], [0x08, 0xac, 0x02]);
         let read: Vec<_> = Message::new(&bytes).map(Result::unwrap).collect();
         assert_eq!(
             read,
-            [(1, Value::Varint(300)), (2, Value::Bytes(b"hello")), (3, Value::Varint(u64::MAX))]
+            [
+                (1, Value::Varint(300)),
+                (2, Value::Bytes(b"hello")),
+                (3, Value::Varint(u64::MAX))
+            ]
         );
     }
 

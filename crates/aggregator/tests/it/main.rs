@@ -1,0 +1,12 @@
+//! The aggregator as sources meet it: a real TLS client against a real listener.
+
+mod admission;
+mod foreign;
+mod happy;
+mod history;
+mod hostile;
+mod restart;
+mod rounds;
+mod source;
+mod wire;
+mod world;
