@@ -112,11 +112,12 @@ pub enum LoadError {
 impl LoadError {
     /// Whether trying again may help.
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Store(StoreError::Io { .. }) | Self::Sign(SignerError::Device { .. }) => true,
-            Self::Tiles(ReadTilesError::Source { .. }) => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Self::Store(StoreError::Io { .. })
+                | Self::Sign(SignerError::Device { .. })
+                | Self::Tiles(ReadTilesError::Source { .. })
+        )
     }
 }
 

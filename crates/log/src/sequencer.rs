@@ -38,14 +38,9 @@ impl Sequencer {
     pub(crate) fn run(mut self, queue: &Queue, pace: Pace) {
         let clock = Arc::clone(&self.parts.clock);
         let mut last_round: Option<Duration> = None;
-        loop {
-            match queue.next(pace, &*clock, last_round) {
-                Next::Round(submissions) => {
-                    last_round = Some(clock.mono());
-                    self.round(submissions);
-                }
-                Next::Closed => break,
-            }
+        while let Next::Round(submissions) = queue.next(pace, &*clock, last_round) {
+            last_round = Some(clock.mono());
+            self.round(submissions);
         }
     }
 

@@ -132,9 +132,10 @@ impl Problem {
         match self {
             Self::Refusal(refusal) => WitnessAnswer {
                 status: refusal.status(),
-                content_type: match **refusal {
-                    Refusal::Conflict { .. } => CONFLICT_CONTENT_TYPE,
-                    _ => TEXT,
+                content_type: if matches!(**refusal, Refusal::Conflict { .. }) {
+                    CONFLICT_CONTENT_TYPE
+                } else {
+                    TEXT
                 },
                 body: refusal.body().into_bytes(),
             },

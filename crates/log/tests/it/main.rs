@@ -1,4 +1,5 @@
 //! What a log keeps, whatever fails.
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
 
 mod anchors;
 mod directory;

@@ -46,6 +46,17 @@ impl Lock {
     }
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a child that is being started shares the lock until it runs
+        // its program.
+        let unlocked = rustix::fs::flock(self.0.file(), FlockOperation::Unlock);
+        if let Err(error) = unlocked {
+            tracing::warn!(%error, "lock was not given back");
+        }
+    }
+}
+
 /// The file's bytes, `None` where there is no file.
 pub(crate) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match fs_err::read(path) {
