@@ -210,7 +210,9 @@ fn status(told: &Told<'_, '_>) -> Status {
         },
         (Some("timeout"), None) => error(Reason::Timeout),
         (Some("cancelled" | "canceled"), None) => error(Reason::Cancelled),
-        (Some(kind), None) => http_status(kind.parse().ok()).unwrap_or(error(Reason::Reported)),
+        (Some(kind), None) => {
+            http_status(kind.parse().ok()).unwrap_or_else(|| error(Reason::Reported))
+        }
         (None, None) => {
             let http = all
                 .int("http.response.status_code")

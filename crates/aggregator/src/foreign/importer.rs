@@ -101,7 +101,7 @@ impl Importer {
             utc_us: at_utc_us,
             mono_us: now.mono_us,
         };
-        self.fit(at, id, call, ending, import, original)
+        self.fit(at, id, call, &ending, &import, original)
     }
 
     /// Moves the input into a blob where it is long, or where the entry would be.
@@ -110,8 +110,8 @@ impl Importer {
         at: Moment,
         id: CallId,
         mut call: Call,
-        ending: Ending,
-        import: Import,
+        ending: &Ending,
+        import: &Import,
         original: Blob,
     ) -> Result<Imported, LineProblem> {
         let mut blobs = vec![original];
