@@ -6,7 +6,7 @@
 //!
 //! # What is refused
 //!
-//! More than [`ENTRY_BYTES_MAX`](crate::limits::ENTRY_BYTES_MAX) bytes; anything but one JSON object
+//! More than [`ENTRY_BYTES_MAX`] bytes; anything but one JSON object
 //! on one line of UTF-8 without white space around it; a name twice in one object (the value of
 //! `input` is the client's and is not searched: capture reports doubles there as an anomaly); another
 //! version than [`ENTRY_VERSION`](crate::codec::ENTRY_VERSION); an unknown kind; header members
