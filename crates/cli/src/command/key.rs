@@ -1,23 +1,31 @@
 //! `affiant key`.
 
+use std::path::{Path, PathBuf};
+
 use affiant_agent::keys::KeyRing;
 use affiant_agent::state::DataDir;
+use affiant_aggregator::files::FileError;
+use affiant_aggregator::sources::Sources;
+use affiant_entry::SourceId;
 use affiant_tlog::VerifierKey;
 use clap::ValueEnum;
 use fs_err as fs;
 
+use crate::command::token::aggregator_dir;
 use crate::data_dir::DataDirArg;
 use crate::error::ExpectedError;
 use crate::exit_code::Exit;
-use crate::printer::{Stdout, say};
+use crate::printer::{Stdout, say, warn};
 use crate::{help, wiring};
 
 const EXAMPLES: &str = "  \
   affiant key show > gw-7.vkey              what auditors pin: keep it elsewhere
   affiant key new --source gw-7             before the first use; else made then
-  affiant key new                           another key from now on, linked to the old one";
+  affiant key new                           another key from now on, linked to the old one
+  affiant key show log --data-dir D         the key of an aggregator's log
+  affiant key revoke gw-7 --data-dir D      an aggregator takes nothing more of this source";
 
-/// Make, rotate and show the keys of this source
+/// Make, rotate, show and revoke keys
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::sections(EXAMPLES, &[Exit::Ok, Exit::Usage, Exit::Incomplete, Exit::Untrusted, Exit::Storage]))]
 pub(crate) struct Args {
@@ -48,6 +56,22 @@ enum Action {
         #[arg(value_enum, default_value_t)]
         what: What,
     },
+    /// Revoke a source: an aggregator takes nothing more of it
+    ///
+    /// Takes effect with the source's next request, also while `affiant serve` runs, and is final for
+    /// this name: a source that was set up anew enrols under another one. The log says it too.
+    #[command(after_long_help = help::sections("  affiant key revoke gw-7 --reason \"host was stolen\" --data-dir /var/lib/affiant", &[Exit::Ok, Exit::Usage, Exit::Storage]))]
+    Revoke {
+        /// The source
+        #[arg(value_name = "SOURCE")]
+        source: String,
+        /// The aggregator's data directory
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
+        /// Why, for the log
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -57,12 +81,19 @@ enum What {
     Source,
     /// Id of the key of commitments
     CommitId,
+    /// Verifier key of the log in an aggregator's data directory
+    Log,
 }
 
 pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
     match args.action {
         Action::New { data_dir, source } => new(&data_dir.to_write()?, source.as_deref()),
         Action::Show { data_dir, what } => show(&data_dir.to_read()?, what),
+        Action::Revoke {
+            source,
+            data_dir,
+            reason,
+        } => revoke(&data_dir, &source, reason.as_deref()),
     }
 }
 
@@ -84,22 +115,29 @@ fn new(dir: &DataDir, source: Option<&str>) -> Result<Exit, ExpectedError> {
     print(&ring.signer().verifier_key().to_string())
 }
 
+fn revoke(dir: &Path, source: &str, reason: Option<&str>) -> Result<Exit, ExpectedError> {
+    let dir = aggregator_dir(dir)?;
+    let source = SourceId::new(source).map_err(|error| ExpectedError::usage(error.to_string()))?;
+    let sources = Sources::new(&dir);
+    let storage = |error: FileError| ExpectedError::storage(&error);
+    if sources.find(&source).map_err(storage)?.is_none() {
+        warn(&format!(
+            "source `{source}` is not enrolled; it cannot enrol any more"
+        ));
+    }
+    let new = sources.revoke(&source, reason).map_err(storage)?;
+    say(&if new {
+        format!("source {source} is revoked")
+    } else {
+        format!("source {source} was revoked before")
+    });
+    Ok(Exit::Ok)
+}
+
 fn show(dir: &DataDir, what: What) -> Result<Exit, ExpectedError> {
     match what {
-        What::Source => {
-            let path = dir.keys().join("source.vkey");
-            if !path.exists() {
-                return Err(no_key(dir));
-            }
-            let text = fs::read_to_string(&path).map_err(|e| ExpectedError::storage(&e))?;
-            let key: VerifierKey = text.trim().parse().map_err(|error| {
-                ExpectedError::new(
-                    Exit::Untrusted,
-                    format!("`{}` does not hold a verifier key: {error}", path.display()),
-                )
-            })?;
-            print(&key.to_string())
-        }
+        What::Source => show_verifier(dir, "source.vkey"),
+        What::Log => show_verifier(dir, "log.vkey"),
         What::CommitId => {
             if !dir.keys().join("commit.key").exists() {
                 return Err(no_key(dir));
@@ -110,12 +148,27 @@ fn show(dir: &DataDir, what: What) -> Result<Exit, ExpectedError> {
     }
 }
 
+fn show_verifier(dir: &DataDir, name: &str) -> Result<Exit, ExpectedError> {
+    let path = dir.keys().join(name);
+    if !path.exists() {
+        return Err(no_key(dir));
+    }
+    let text = fs::read_to_string(&path).map_err(|e| ExpectedError::storage(&e))?;
+    let key: VerifierKey = text.trim().parse().map_err(|error| {
+        ExpectedError::new(
+            Exit::Untrusted,
+            format!("`{}` does not hold a verifier key: {error}", path.display()),
+        )
+    })?;
+    print(&key.to_string())
+}
+
 fn no_key(dir: &DataDir) -> ExpectedError {
     ExpectedError::new(
         Exit::Incomplete,
         format!("there is no key in `{}`", dir.keys().display()),
     )
-    .hint("the first `affiant run` or `affiant key new` makes it")
+    .hint("the first `affiant run`, `affiant key new` or `affiant serve` makes it")
 }
 
 fn print(line: &str) -> Result<Exit, ExpectedError> {

@@ -14,11 +14,13 @@ mod key;
 mod man;
 mod prove;
 mod redact;
+mod roster;
 mod run;
 mod serve;
 mod spool;
 mod token;
 mod verify;
+mod witness;
 
 use crate::error::ExpectedError;
 use crate::exit_code::Exit;
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Enroll(enroll::Args),
     Serve(serve::Args),
     Token(token::Args),
+    Roster(roster::Args),
+    Witness(witness::Args),
     Entries(Box<entries::Args>),
     Verify(verify::Args),
     Prove(prove::Args),
@@ -57,6 +61,8 @@ impl Command {
             Self::Enroll(args) => enroll::run(&args),
             Self::Serve(args) => serve::run(&args),
             Self::Token(args) => token::run(&args),
+            Self::Roster(args) => roster::run(&args),
+            Self::Witness(args) => witness::run(&args),
             Self::Entries(args) => entries::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Prove(args) => prove::run(&args),

@@ -93,7 +93,10 @@ pub(crate) fn aggregator_dir(path: &Path) -> Result<StateDir, ExpectedError> {
     if dir.is_one() {
         return Ok(dir);
     }
-    let message = format!("`{}` is not the data directory of an aggregator", path.display());
+    let message = format!(
+        "`{}` is not the data directory of an aggregator",
+        path.display()
+    );
     Err(ExpectedError::usage(message).hint("`affiant serve` makes it at its first start"))
 }
 
@@ -205,7 +208,16 @@ mod tests {
     fn times_have_a_unit_and_a_bound() {
         assert_eq!(seconds("90s").unwrap(), 90);
         assert_eq!(seconds("1h").unwrap(), 3_600);
-        for bad in ["", "1", "h", "-1h", "0s", "31d", "99999999999999999999d", "1 h"] {
+        for bad in [
+            "",
+            "1",
+            "h",
+            "-1h",
+            "0s",
+            "31d",
+            "99999999999999999999d",
+            "1 h",
+        ] {
             assert!(seconds(bad).is_err(), "{bad}");
         }
     }

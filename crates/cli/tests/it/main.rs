@@ -5,6 +5,7 @@
     reason = "a test fails by panicking, and says where its files are"
 )]
 
+mod aggregator;
 mod attacks;
 mod benign;
 mod commands;
