@@ -60,6 +60,9 @@ async fn no_web_page_writes(request: Request, next: Next) -> Response {
 }
 
 async fn ready(State(core): State<Arc<Core>>) -> Response {
+    if core.ledger.is_failing() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "log takes no leaves\n").into_response();
+    }
     match core.ledger.caught_up().await {
         Ok(()) => "ready\n".into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "index is behind the log\n").into_response(),

@@ -137,12 +137,12 @@ async fn enrol(core: &Arc<Core>, request: Enrol) -> Result<Answer, Problem> {
     // Everything that can be wrong is known before the token is used up.
     core.tokens
         .check(&request.token, &source, now)
-        .map_err(token_refused)?;
+        .map_err(|error| token_refused(&error))?;
     let _one_at_a_time = core.enrolling.lock().await;
     let kept = kept(core, &source, &vkey, &request.rotations)?;
     core.tokens
         .redeem(&request.token, &source, now)
-        .map_err(token_refused)?;
+        .map_err(|error| token_refused(&error))?;
     let issued = issue(core, &csr, &source)?;
     record(core, &source, &vkey, &kept, &issued).await?;
     core.sources.keep(&kept).map_err(|error| storage(&error))?;
@@ -316,8 +316,8 @@ fn taken(source: &SourceId, why: &str) -> Problem {
     )
 }
 
-fn token_refused(error: TokenError) -> Problem {
-    let code = match &error {
+fn token_refused(error: &TokenError) -> Problem {
+    let code = match error {
         TokenError::Expired => "token-expired",
         TokenError::Used => "token-used",
         TokenError::Unknown | TokenError::OtherSource { .. } => "token-unknown",

@@ -10,7 +10,7 @@
 //! first catches up with the log, and our own chain begins a new boot. This is the way a restart takes.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -39,6 +39,8 @@ struct Inner {
     own: Mutex<OwnChain>,
     own_id: SourceId,
     generation: AtomicU64,
+    /// Whether the last submission failed.
+    failing: AtomicBool,
 }
 
 /// A piece of a submission.
@@ -96,6 +98,7 @@ impl Ledger {
                 own_id: own.source().clone(),
                 own: Mutex::new(own),
                 generation: AtomicU64::new(0),
+                failing: AtomicBool::new(false),
             }),
         }
     }
@@ -118,6 +121,11 @@ impl Ledger {
         self.inner.generation.load(Ordering::SeqCst)
     }
 
+    /// Whether the last submission failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.inner.failing.load(Ordering::SeqCst)
+    }
+
     /// Submits parts in order, contiguous. What is refused at once is an error here.
     pub(crate) fn submit(&self, parts: Vec<Part>) -> Result<Submission, LedgerError> {
         let has_own = parts.iter().any(|part| matches!(part, Part::Own(_)));
@@ -134,7 +142,7 @@ impl Ledger {
                     let Some(own) = own.as_deref_mut() else {
                         continue;
                     };
-                    for leaf in own.encode(records)? {
+                    for leaf in own.encode(&records)? {
                         drafts.push(Draft::Own(leaves.len(), leaf.clone()));
                         leaves.push(leaf);
                     }
@@ -235,6 +243,7 @@ impl Inner {
     ) -> Result<Appended, LedgerError> {
         match settled {
             Ok(appended) => {
+                self.failing.store(false, Ordering::SeqCst);
                 let rows = drafts.into_iter().filter_map(|d| d.row(appended.first));
                 lock(&self.follower).tell(rows.collect());
                 Ok(appended)
@@ -244,6 +253,7 @@ impl Inner {
                 if has_own {
                     lock(&self.own).begin_anew();
                 }
+                self.failing.store(true, Ordering::SeqCst);
                 self.generation.fetch_add(1, Ordering::SeqCst);
                 lock(&self.follower).resync();
                 Err(error.into())

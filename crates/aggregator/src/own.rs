@@ -42,7 +42,7 @@ impl OwnChain {
     }
 
     /// Encodes records at the next places; the first of a boot gets a `boot` entry before it.
-    pub(crate) fn encode(&mut self, bodies: Vec<Record>) -> Result<Vec<Vec<u8>>, EncodeError> {
+    pub(crate) fn encode(&mut self, bodies: &[Record]) -> Result<Vec<Vec<u8>>, EncodeError> {
         let mut leaves = Vec::with_capacity(bodies.len().saturating_add(1));
         let (boot, mut seq) = match self.boot {
             Some(place) => place,
@@ -52,7 +52,7 @@ impl OwnChain {
                 (boot, 1)
             }
         };
-        for record in &bodies {
+        for record in bodies {
             leaves.push(self.one(boot, seq, record)?);
             seq = seq.saturating_add(1);
         }

@@ -137,7 +137,7 @@ impl Tokens {
                 let Some(stored) = files::read_json::<Stored>(&dir.join(&name), WHAT)? else {
                     continue;
                 };
-                let spent = stored.spent.or(used.then_some(Spent::Used));
+                let spent = stored.spent.or_else(|| used.then_some(Spent::Used));
                 out.push(info(&name, &stored, spent));
             }
         }

@@ -26,8 +26,11 @@ pub(crate) struct Source {
     /// The aggregator's own id.
     pub(crate) own: SourceId,
     /// Keys of enrolled sources.
-    pub(crate) trust: Box<dyn Fn(&SourceId) -> Option<Trust> + Send>,
+    pub(crate) trust: Box<TrustOf>,
 }
+
+/// Looks up the keys of a source.
+pub(crate) type TrustOf = dyn Fn(&SourceId) -> Option<Trust> + Send;
 
 /// The handle of the task.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The file.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use affiant_entry::{SealPlace, SourceId, SpoolName};
@@ -141,7 +142,10 @@ impl Index {
 
     fn write(&self, write: &WriteTransaction, rows: &[Row]) -> Result<(), IndexError> {
         let mut seals = write.open_table(SEALS)?;
-        let mut chains = write.open_table(CHAINS)?;
+        let mut chains = Chains {
+            table: write.open_table(CHAINS)?,
+            changed: BTreeMap::new(),
+        };
         let mut flags = write.open_table(FLAGS)?;
         for row in rows {
             match row {
@@ -153,6 +157,7 @@ impl Index {
                 }
             }
         }
+        chains.keep()?;
         if let Some(last) = rows.last() {
             let mut at = last.end().0.to_be_bytes().to_vec();
             at.extend_from_slice(last.last_leaf().as_bytes());
@@ -239,7 +244,7 @@ type Rows<'t> = Table<'t, &'static [u8], &'static [u8]>;
 fn write_group(
     group: &GroupRow,
     seals: &mut Rows<'_>,
-    chains: &mut Rows<'_>,
+    chains: &mut Chains<'_>,
 ) -> Result<(), IndexError> {
     let row = SealRow {
         first: group.first,
@@ -249,14 +254,12 @@ fn write_group(
     };
     let key = seal_key(&group.source, &group.spool, group.place);
     seals.insert(key.as_slice(), row.to_bytes().as_slice())?;
-    change_chain(chains, &group.source, &group.spool, |chain| {
-        chain.apply(group);
-    })
+    chains.change(&group.source, &group.spool, |chain| chain.apply(group))
 }
 
 fn write_subject(
     subject: &Subject,
-    chains: &mut Rows<'_>,
+    chains: &mut Chains<'_>,
     flags: &mut Table<'_, &'static str, u64>,
 ) -> Result<(), IndexError> {
     let one_more = |count: &mut u64| *count = count.saturating_add(1);
@@ -264,12 +267,12 @@ fn write_subject(
         Subject::Fork(source, spool, _) => {
             let (name, value) = flag(subject);
             flags.insert(name.as_str(), value)?;
-            change_chain(chains, source, spool, |chain| one_more(&mut chain.forks))
+            chains.change(source, spool, |chain| one_more(&mut chain.forks))
         }
-        Subject::Quarantine(source, spool) => change_chain(chains, source, spool, |chain| {
+        Subject::Quarantine(source, spool) => chains.change(source, spool, |chain| {
             one_more(&mut chain.quarantined);
         }),
-        Subject::Gap(source, spool, lost) => change_chain(chains, source, spool, |chain| {
+        Subject::Gap(source, spool, lost) => chains.change(source, spool, |chain| {
             one_more(&mut chain.gaps);
             chain.entries_lost = chain.entries_lost.saturating_add(lost.unwrap_or(0));
         }),
@@ -289,20 +292,39 @@ fn write_subject(
     }
 }
 
-fn change_chain(
-    chains: &mut Rows<'_>,
-    source: &SourceId,
-    spool: &SpoolName,
-    change: impl FnOnce(&mut ChainRow),
-) -> Result<(), IndexError> {
-    let key = chain_key(source, spool);
-    let known = chains.get(key.as_slice())?;
-    let known = known.map(|row| chain_row(row.value())).transpose()?;
-    let mut chain = known.unwrap_or_else(|| ChainRow::new(source.clone(), spool.clone()));
-    change(&mut chain);
-    let bytes = serde_json::to_vec(&chain).map_err(|_| IndexError::Row)?;
-    chains.insert(key.as_slice(), bytes.as_slice())?;
-    Ok(())
+/// The chains that one transaction changes, each written once.
+struct Chains<'t> {
+    table: Rows<'t>,
+    changed: BTreeMap<Vec<u8>, ChainRow>,
+}
+
+impl Chains<'_> {
+    fn change(
+        &mut self,
+        source: &SourceId,
+        spool: &SpoolName,
+        change: impl FnOnce(&mut ChainRow),
+    ) -> Result<(), IndexError> {
+        let key = chain_key(source, spool);
+        if let Some(chain) = self.changed.get_mut(&key) {
+            change(chain);
+            return Ok(());
+        }
+        let known = self.table.get(key.as_slice())?;
+        let known = known.map(|row| chain_row(row.value())).transpose()?;
+        let mut chain = known.unwrap_or_else(|| ChainRow::new(source.clone(), spool.clone()));
+        change(&mut chain);
+        self.changed.insert(key, chain);
+        Ok(())
+    }
+
+    fn keep(mut self) -> Result<(), IndexError> {
+        for (key, chain) in &self.changed {
+            let bytes = serde_json::to_vec(chain).map_err(|_| IndexError::Row)?;
+            self.table.insert(key.as_slice(), bytes.as_slice())?;
+        }
+        Ok(())
+    }
 }
 
 fn chain_row(bytes: &[u8]) -> Result<ChainRow, IndexError> {

@@ -76,9 +76,10 @@ pub(super) async fn place_and_submit(
         let head = chain
             .head(&name, &core.ledger)
             .await
-            .map_err(head_unknown)?;
+            .map_err(|error| head_unknown(&error))?;
         let mut cursor = head.cursor().ok_or_else(unknown)?;
-        let verdicts = judge(core, header, &offered, &mut cursor).map_err(index_failed)?;
+        let verdicts =
+            judge(core, header, &offered, &mut cursor).map_err(|error| index_failed(&error))?;
         // Most likely it overtook those before it, on another stream.
         let gap = verdicts.iter().any(|v| matches!(v, Verdict::Gap(_)));
         match patience {
@@ -100,7 +101,7 @@ pub(super) async fn place_and_submit(
     let mut plan = Plan::default();
     plan.blobs.extend(ahead);
     for (group, verdict) in groups.into_iter().zip(verdicts) {
-        plan.add(header, group, verdict);
+        plan.add(header, group, &verdict);
     }
     keep_blobs(&core.blobs, std::mem::take(&mut plan.blobs)).await?;
     let (gaps, quarantined) = (plan.before.len(), plan.quarantined);
@@ -174,9 +175,12 @@ fn verdict(
     };
     Ok(match cursor.place(group) {
         Placement::Next => Verdict::Next,
-        Placement::Duplicate | Placement::Earlier => {
-            known(group.place())?.map_or(Verdict::UnderWay, same_or_fork)
-        }
+        Placement::Duplicate | Placement::Earlier => match known(group.place())? {
+            Some(row) => same_or_fork(row),
+            // A hole in the log stays one: what belongs there comes too late.
+            None if is_behind(core, header, group)? => Verdict::Gap(cursor.expected()),
+            None => Verdict::UnderWay,
+        },
         Placement::Fork(kind) => Verdict::Fork {
             ours: fork_of(group, kind, cursor).map_or(Ok(None), known)?,
         },
@@ -198,6 +202,13 @@ fn verdict(
     })
 }
 
+/// Whether the log itself, and not only what is under way, has the chain beyond this group.
+fn is_behind(core: &Core, header: &BatchHeader, group: &CheckedGroup) -> Result<bool, IndexError> {
+    let chain = core.ledger.index().chain(&header.source, &header.spool)?;
+    let last = chain.and_then(|chain| chain.cursor.position().map(|position| position.place));
+    Ok(last.is_some_and(|last| last.boot == group.text.boot && last.seal > group.text.seal))
+}
+
 /// The seal of ours that an offered one contradicts.
 fn fork_of(group: &CheckedGroup, kind: ForkKind, cursor: &ChainCursor) -> Option<SealPlace> {
     match kind {
@@ -206,7 +217,7 @@ fn fork_of(group: &CheckedGroup, kind: ForkKind, cursor: &ChainCursor) -> Option
             // Our seal behind the one that the boot links to is what contradicts it.
             cursor.position().map(|position| position.place)
         }
-        _ => cursor.position().map(|position| position.place),
+        ForkKind::OtherPrevious | _ => cursor.position().map(|position| position.place),
     }
 }
 
@@ -222,7 +233,7 @@ const fn reason(kind: GapKind) -> ChainGapReason {
         GapKind::BootNotLinked => ChainGapReason::BootNotLinked,
         GapKind::ChainRestarted => ChainGapReason::ChainRestarted,
         GapKind::StartMissing => ChainGapReason::StartMissing,
-        _ => ChainGapReason::MissingSeals,
+        GapKind::MissingSeals | _ => ChainGapReason::MissingSeals,
     }
 }
 
@@ -343,15 +354,15 @@ struct Plan {
 }
 
 impl Plan {
-    fn add(&mut self, header: &BatchHeader, group: OfferedGroup, verdict: Verdict) {
+    fn add(&mut self, header: &BatchHeader, group: OfferedGroup, verdict: &Verdict) {
         let place = group.checked.place();
         let entries = group.checked.text.count.get();
         let at = match verdict {
-            Verdict::Known(row) => GroupAt::Known(row),
+            Verdict::Known(row) => GroupAt::Known(*row),
             Verdict::UnderWay => GroupAt::UnderWay(group.checked.seal_hash),
             Verdict::AfterGap(reason, expected) => {
                 self.before
-                    .push(gap_record(header, &group, reason, expected));
+                    .push(gap_record(header, &group, *reason, *expected));
                 self.append(header, group)
             }
             Verdict::Next | Verdict::Fork { .. } | Verdict::Gap(_) | Verdict::Refused(_) => {
@@ -483,7 +494,7 @@ pub(super) async fn known_later(
                 .ledger
                 .index()
                 .seal(&header.source, &header.spool, place)
-                .map_err(index_failed)?;
+                .map_err(|error| index_failed(&error))?;
             match row {
                 Some(row) if row.hash == hash => return Ok(row),
                 Some(_) => {
@@ -510,12 +521,12 @@ pub(super) fn not_taken(error: &LedgerError) -> Problem {
     Problem::log_unavailable(error.to_string())
 }
 
-fn head_unknown(error: HeadError) -> Problem {
+fn head_unknown(error: &HeadError) -> Problem {
     tracing::error!(%error, "head of a chain is not known");
     Problem::log_unavailable("the head of the chain is not known yet")
 }
 
-fn index_failed(error: IndexError) -> Problem {
+fn index_failed(error: &IndexError) -> Problem {
     tracing::error!(%error, "index cannot be read");
     Problem::log_unavailable("the index cannot be read")
 }

@@ -275,7 +275,7 @@ async fn a_certificate_of_another_authority_does_not_get_through_the_handshake()
     let world = World::start().await;
     let foreign = World::start().await;
     let (mut source, _) = foreign.enrolled("gw-7").await;
-    let ca = std::fs::read_to_string(world.state().ca().join("ca.crt")).unwrap();
+    let ca = fs_err::read_to_string(world.state().ca().join("ca.crt")).unwrap();
     let identity = Some((source.certificate.as_str(), source.tls_key.as_str()));
     let connected = Client::try_connect(&world.server().addresses().ingest, &ca, identity).await;
     if let Ok(mut client) = connected {

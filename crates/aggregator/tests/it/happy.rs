@@ -102,7 +102,7 @@ async fn blobs_are_kept_before_their_entries() {
     assert_eq!(reply.status, 200);
     use sha2::Digest as _;
     let id = hex::encode(sha2::Sha256::digest(b"a large input"));
-    let kept = std::fs::read(world.state().blobs().join(id)).unwrap();
+    let kept = fs_err::read(world.state().blobs().join(id)).unwrap();
     assert_eq!(kept, b"a large input");
 }
 
@@ -115,7 +115,7 @@ async fn the_api_serves_the_log_and_says_how_it_does() {
     assert_eq!(world.get("/healthz").await.text(), "ok\n");
     assert_eq!(world.get("/readyz").await.text(), "ready\n");
     let checkpoint = world.get("/log/checkpoint").await;
-    let on_disk = std::fs::read(world.dir.path().join("log/checkpoint")).unwrap();
+    let on_disk = fs_err::read(world.dir.path().join("log/checkpoint")).unwrap();
     assert_eq!(checkpoint.body, on_disk);
     for path in [
         "/log/../keys/log.key",

@@ -193,11 +193,11 @@ async fn a_batch_longer_than_its_limits_is_too_large() {
     for _ in 0..8 {
         for entry in &group.entries {
             frames.push(1);
-            frames.extend((entry.len() as u32).to_be_bytes());
+            frames.extend(u32::try_from(entry.len()).unwrap().to_be_bytes());
             frames.extend(entry);
         }
         frames.push(2);
-        frames.extend((group.seal.len() as u32).to_be_bytes());
+        frames.extend(u32::try_from(group.seal.len()).unwrap().to_be_bytes());
         frames.extend(&group.seal);
     }
     refused(&client.post_batch(&frames).await, 413, "too-large");

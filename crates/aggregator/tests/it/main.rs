@@ -1,4 +1,5 @@
 //! The aggregator as sources meet it: a real TLS client against a real listener.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
 mod foreign;

@@ -46,8 +46,8 @@ async fn an_index_that_is_gone_or_broken_is_made_again() {
         world.stop().await;
         let path = world.state().index();
         match damage {
-            None => std::fs::remove_file(&path).unwrap(),
-            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => fs_err::remove_file(&path).unwrap(),
+            Some(bytes) => fs_err::write(&path, bytes).unwrap(),
         }
         world.start_again().await;
         let mut after = world.status("gw-7").await["chains"].clone();
@@ -74,7 +74,7 @@ async fn an_index_of_another_log_is_not_believed() {
     client.post_batch(&stranger.batch(&groups)).await;
     world.stop().await;
     other.stop().await;
-    std::fs::copy(other.state().index(), world.state().index()).unwrap();
+    fs_err::copy(other.state().index(), world.state().index()).unwrap();
     world.start_again().await;
     let status = world.get("/v1/status").await.text();
     assert!(!status.contains("elsewhere"), "{status}");
@@ -135,7 +135,7 @@ async fn one_directory_has_one_process() {
 async fn a_log_without_its_key_is_not_continued() {
     let mut world = World::start().await;
     world.stop().await;
-    std::fs::remove_file(world.state().log_key()).unwrap();
+    fs_err::remove_file(world.state().log_key()).unwrap();
     let settings = config::dev(&world.state()).unwrap();
     let started = Server::start(settings, world.state()).await;
     assert!(

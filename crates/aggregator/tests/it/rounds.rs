@@ -68,14 +68,14 @@ async fn a_signed_roster_is_in_the_log_and_strangers_are_named() {
         client.post_batch(&stranger.batch(&[group])).await.status,
         200
     );
-    std::fs::write(
+    fs_err::write(
         world.state().admin_vkey(),
         format!("{}\n", admin().verifier_key()),
     )
     .unwrap();
     // One that the admin key did not sign counts for nothing.
     let forged = SignerKey::from_seed("admin".parse().unwrap(), &[43; 32]);
-    std::fs::write(
+    fs_err::write(
         world.state().roster(),
         roster(9, &[(&stranger, 60)], &forged),
     )
@@ -83,14 +83,14 @@ async fn a_signed_roster_is_in_the_log_and_strangers_are_named() {
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert!(world.of_kind("roster").is_empty());
     let note = roster(1, &[(&expected, 60)], &admin());
-    std::fs::write(world.state().roster(), &note).unwrap();
+    fs_err::write(world.state().roster(), &note).unwrap();
     let logged = eventually(|| world.of_kind("roster").pop()).await;
     assert_eq!(logged["roster"]["serial"], 1);
     assert_eq!(logged["roster"]["note"], note);
     let named = eventually(|| world.of_kind("source.unrostered").pop()).await;
     assert_eq!(named["unrostered"]["subject"], "stranger");
     // An older one is not taken any more.
-    std::fs::write(world.state().roster(), roster(0, &[], &admin())).unwrap();
+    fs_err::write(world.state().roster(), roster(0, &[], &admin())).unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(world.of_kind("roster").len(), 1);
     assert_eq!(world.status("stranger").await["unrostered"], true);
@@ -100,12 +100,12 @@ async fn a_signed_roster_is_in_the_log_and_strangers_are_named() {
 async fn a_source_that_falls_silent_is_said_and_so_is_its_return() {
     let world = World::start().await;
     let (source, mut client) = world.enrolled("gw-7").await;
-    std::fs::write(
+    fs_err::write(
         world.state().admin_vkey(),
         format!("{}\n", admin().verifier_key()),
     )
     .unwrap();
-    std::fs::write(world.state().roster(), roster(1, &[(&source, 1)], &admin())).unwrap();
+    fs_err::write(world.state().roster(), roster(1, &[(&source, 1)], &admin())).unwrap();
     assert_eq!(client.post_batch(&source.batch(&[])).await.status, 200);
     let silent = eventually(|| world.of_kind("source.silent").pop()).await;
     assert_eq!(silent["silent"]["subject"], "gw-7");
@@ -154,7 +154,7 @@ async fn a_rotated_key_is_followed_and_logged() {
         &next,
     );
     world.stop().await;
-    std::fs::remove_file(world.state().index()).unwrap();
+    fs_err::remove_file(world.state().index()).unwrap();
     world.start_again().await;
     let mut client = world.client(&source).await;
     let boot = [source.boot()];
@@ -246,7 +246,7 @@ async fn a_log_asks_its_witness_and_the_witness_refuses_a_rollback() {
         .await
         .unwrap();
     let url = format!("http://{}", server.address());
-    let note = std::fs::read_to_string(world.dir.path().join("log/checkpoint")).unwrap();
+    let note = fs_err::read_to_string(world.dir.path().join("log/checkpoint")).unwrap();
     let ask = |body: String| crate::wire::post(&url, "/add-checkpoint", body.into_bytes());
     let first = ask(format!("old 0\n\n{note}")).await;
     assert_eq!(first.status, 200, "{}", first.text());

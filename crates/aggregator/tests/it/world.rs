@@ -53,7 +53,7 @@ impl World {
 
     /// A client without a certificate.
     pub(crate) async fn stranger(&self) -> Client {
-        let ca = std::fs::read_to_string(self.state().ca().join("ca.crt")).unwrap();
+        let ca = fs_err::read_to_string(self.state().ca().join("ca.crt")).unwrap();
         Client::connect(&self.server().addresses().ingest, &ca, None).await
     }
 
@@ -78,7 +78,7 @@ impl World {
     }
 
     pub(crate) async fn client(&self, source: &Source) -> Client {
-        let ca = std::fs::read_to_string(self.state().ca().join("ca.crt")).unwrap();
+        let ca = fs_err::read_to_string(self.state().ca().join("ca.crt")).unwrap();
         let identity = Some((source.certificate.as_str(), source.tls_key.as_str()));
         Client::connect(&self.server().addresses().ingest, &ca, identity).await
     }
@@ -89,7 +89,7 @@ impl World {
 
     /// The published checkpoint.
     pub(crate) fn checkpoint(&self) -> Checkpoint {
-        let note = std::fs::read(self.dir.path().join("log/checkpoint")).unwrap();
+        let note = fs_err::read(self.dir.path().join("log/checkpoint")).unwrap();
         let note = Note::parse(&note).unwrap();
         Checkpoint::open(&note, &self.log_key()).unwrap()
     }
