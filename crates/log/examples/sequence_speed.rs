@@ -1,7 +1,7 @@
 //! How fast a log takes leaves on this disk: `sequence_speed DIR LEAVES [LEAF_BYTES [INTERVAL_MS]]`.
 //!
-//! Eight submitters keep two submissions of 250 leaves each in flight, as batches of sources do. Each
-//! line is a tenth of the run, so that a cost that grows with the log would show.
+//! Eight submitters keep up to 32 submissions of 250 leaves each in flight, as batches of sources do.
+//! Each line is a tenth of the run, so that a cost that grows with the log would show.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use affiant_tlog::SignerKey;
 use affiant_tlog::note::KeyName;
 
 const SUBMITTERS: u64 = 8;
-const IN_FLIGHT: usize = 8;
+const IN_FLIGHT: usize = 32;
 const SUBMISSION_LEAVES: u64 = 250;
 
 #[expect(
