@@ -5,4 +5,5 @@ mod benign;
 mod files;
 mod log;
 mod proof;
+mod vectors;
 mod world;

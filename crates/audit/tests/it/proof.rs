@@ -20,7 +20,7 @@ fn leaf(world: &World, index: usize) -> Leaf {
 }
 
 /// The proof of an entry of a source, with everything that belongs to it.
-fn prove(world: &World, index: usize) -> ProofFile {
+pub(crate) fn prove(world: &World, index: usize) -> ProofFile {
     let seal = (index..).find(|at| is_seal(&world.leaves[*at])).unwrap();
     let first = (0..index)
         .rev()
@@ -69,8 +69,17 @@ fn codes(report: &ProofReport) -> Vec<&'static str> {
         .collect()
 }
 
+/// The same proof with another entry in it.
+pub(crate) fn forged(honest: &[u8]) -> Vec<u8> {
+    let mut proof = TlogProof::parse(honest).unwrap();
+    let mut extra: serde_json::Value = serde_json::from_slice(&proof.extra).unwrap();
+    extra["entry"] = extra["entry"].as_str().unwrap().replace("Ada", "Bob").into();
+    proof.extra = serde_json::to_vec(&extra).unwrap();
+    proof.to_bytes()
+}
+
 /// An entry in the middle of a group.
-const ENTRY: usize = 8;
+pub(crate) const ENTRY: usize = 8;
 
 #[test]
 fn every_entry_can_be_proven() {
