@@ -3,6 +3,7 @@
 mod run;
 mod test;
 mod tidy;
+mod web;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +15,8 @@ usage: cargo xtask COMMAND
   test     everything CI runs: tidy, format, lints, tests, real peers, fuzz targets
   quick    tidy, format, lints and tests of the workspace, without peers
   peers    install the peers of the tests into target/peers
+  web      make the page that verifies proofs (web/verify)
+  web-test try that page in a headless Chromium
   bench    run the benches beside their peers and print the tables
 ";
 
@@ -24,6 +27,8 @@ fn main() -> ExitCode {
         "test" => test::full(&root()),
         "quick" => test::quick(&root()),
         "peers" => test::install_peers(&root()),
+        "web" => web::build(&root()),
+        "web-test" => web::check(&root()),
         "bench" => test::bench(&root()),
         _ => {
             run::say(USAGE);

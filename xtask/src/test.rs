@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::run::{has, step, step_with};
-use crate::tidy;
+use crate::{tidy, web};
 
 /// Everything.
 pub(crate) fn full(root: &Path) -> Result<()> {
     lint(root)?;
     build(root)?;
     // Before the tests: some judge with programs that are installed here.
+    web::check(root)?;
     install_peers(root)?;
     tests(root)?;
     step(
