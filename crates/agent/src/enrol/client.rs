@@ -139,7 +139,7 @@ pub(crate) async fn renew_on(
     let at = crate::clock::now();
     let request = csr::request(&enrolment.source, &key)?;
     let csr = request.pem().map_err(EnrolError::Request)?;
-    let expired = enrolment.seconds_left(at) <= 0;
+    let expired = enrolment.has_expired(at);
     let mut body = RenewRequest {
         v: 1,
         csr: &csr,

@@ -135,6 +135,12 @@ impl Enrolment {
         self.not_after_us.saturating_sub(at.utc_us) / 1_000_000
     }
 
+    /// Whether the certificate has ended.
+    #[must_use]
+    pub const fn has_expired(&self, at: Moment) -> bool {
+        at.utc_us >= self.not_after_us
+    }
+
     /// Whether the certificate is to be renewed now.
     #[must_use]
     pub const fn renewal_is_due(&self, at: Moment) -> bool {

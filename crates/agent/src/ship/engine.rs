@@ -233,7 +233,7 @@ impl Engine {
         if self.link.as_ref().is_some_and(Link::is_closed) {
             self.link = None;
         }
-        let expired = self.enrolment.seconds_left(now) <= 0;
+        let expired = self.enrolment.has_expired(now);
         if self.link.is_some()
             || self.connecting
             || expired
@@ -404,7 +404,13 @@ impl Engine {
             .values()
             .any(|chain| chain.lock.is_none())
             .then_some(now.mono_us + upkeep::TAKEN_LOOK_US);
+        let renew_us = self.enrolment.renew_at_us.saturating_sub(now.utc_us).max(0);
+        let renew = now
+            .mono_us
+            .saturating_add(u64::try_from(renew_us).unwrap_or(0))
+            .max(self.renew_at_us);
         let soonest = chains
+            .chain((!self.renewing).then_some(renew))
             .chain(blocked)
             .chain(keep)
             .chain(unlocked)

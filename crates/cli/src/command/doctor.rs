@@ -172,7 +172,7 @@ fn enrolment(dir: &DataDir) -> Vec<Line> {
     let mut lines = vec![Line::new(Level::Ok, "enrolment", says)];
     let now = clock::now();
     let until = rfc3339(found.not_after_us);
-    lines.push(if found.seconds_left(now) <= 0 {
+    lines.push(if found.has_expired(now) {
         Line::new(Level::Fail, "certificate", format!("ran out at {until}"))
             .hint("it is renewed when the aggregator is reached; is a process running that ships?")
     } else if found.renewal_is_due(now) {

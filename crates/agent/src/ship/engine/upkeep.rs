@@ -167,13 +167,14 @@ impl Engine {
             Ok(None) => {}
             Err(error) => {
                 let left_s = self.enrolment.seconds_left(now);
-                if left_s > 0 && !error.is_untrusted() {
+                let expired = self.enrolment.has_expired(now);
+                if !expired && !error.is_untrusted() {
                     tracing::debug!(%error, left_s, "certificate is not renewed yet");
                 } else {
                     tracing::error!(%error, left_s, "certificate cannot be renewed");
                 }
                 self.last_error = error.to_string();
-                if left_s <= 0 {
+                if expired {
                     self.failing_since_us.get_or_insert(now.mono_us);
                 }
             }

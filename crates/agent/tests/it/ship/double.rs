@@ -77,7 +77,12 @@ pub(crate) struct World {
     pub(crate) order: Vec<String>,
     pub(crate) lifetime_s: i64,
     pub(crate) credits: Option<Credits>,
+    /// Leaves under the newest checkpoint.
+    published: usize,
 }
+
+/// One group in a receipt: place, first index, seal's index, whether the log had it.
+type Taken = (SealPlace, u64, u64, bool);
 
 struct Chain {
     cursor: ChainCursor,
@@ -135,7 +140,7 @@ impl Double {
             ..World::default()
         }));
         let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
+            .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
@@ -147,6 +152,7 @@ impl Double {
             ca_pem: ca.pem(),
             issuer,
         });
+        runtime.spawn(publish(Arc::clone(&world)));
         runtime.spawn(serve(listener, TlsAcceptor::from(Arc::new(tls)), server));
         Self {
             addr,
@@ -263,14 +269,34 @@ async fn answer(
         _ => {}
     }
     let bytes = zstd::stream::decode_all(body.as_ref()).ok()?;
-    let taken = take(server, &bytes, fault);
+    let taken = take(server, &bytes);
     if fault == Some(Fault::LoseAnswer) {
         return None;
     }
-    Some(match taken {
-        Ok(receipt) => Response::new(Full::from(receipt.to_json())),
-        Err(refusal) => problem(&refusal),
-    })
+    let (old, groups) = match taken {
+        Ok(taken) => taken,
+        Err(refusal) => return Some(problem(&refusal)),
+    };
+    let needed = groups.iter().map(|group| group.2 + 1).max().unwrap_or(0);
+    loop {
+        {
+            let world = server.world.lock().unwrap();
+            if u64::try_from(world.published).unwrap() >= needed {
+                let receipt = receipt(server, &world, old, &groups, fault);
+                return Some(Response::new(Full::from(receipt.to_json())));
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// A checkpoint a tick, as a log has it.
+async fn publish(world: Arc<Mutex<World>>) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut world = world.lock().unwrap();
+        world.published = world.leaves.len();
+    }
 }
 
 impl World {
@@ -299,27 +325,28 @@ fn problem(problem: &Problem) -> Response<Full<Bytes>> {
 }
 
 /// Takes a batch as an aggregator does: all groups or, from the first bad one on, none.
-fn take(server: &Server, bytes: &[u8], fault: Option<Fault>) -> Result<Receipt, Problem> {
+fn take(server: &Server, bytes: &[u8]) -> Result<(TreeSize, Vec<Taken>), Box<Problem>> {
     let mut world = server.world.lock().unwrap();
     let world = &mut *world;
-    let mut reader = BatchReader::new(bytes).unwrap();
+    let reader = BatchReader::new(bytes).unwrap();
     let header = reader.header().clone();
     let key = (header.source.to_string(), header.spool.to_string());
     world.order.push(key.1.clone());
     let vkey = world.trust.get(&key.0).cloned();
-    let trust = Trust::new(vec![
-        vkey.ok_or_else(|| Problem::new(ProblemCode::NotEnrolled, "who?"))?,
-    ]);
+    let trust =
+        Trust::new(vec![vkey.ok_or_else(|| {
+            Box::new(Problem::new(ProblemCode::NotEnrolled, "who?"))
+        })?]);
     let chain = world.chains.entry(key).or_insert_with(|| Chain {
         cursor: ChainCursor::new(header.source.clone(), header.spool.clone()),
         seals: BTreeMap::new(),
     });
     let mut gap_allowed = header.gap.clone();
     let mut groups = Vec::new();
-    while let Some(group) = reader.next() {
+    for group in reader {
         let group = group.unwrap();
         let checked = CheckedGroup::check(&group.entries, group.seal, &trust)
-            .map_err(|e| Problem::new(ProblemCode::BadSeal, &e.to_string()))?;
+            .map_err(|e| Box::new(Problem::new(ProblemCode::BadSeal, &e.to_string())))?;
         for blob in &group.blobs {
             *world
                 .blobs
@@ -329,7 +356,7 @@ fn take(server: &Server, bytes: &[u8], fault: Option<Fault>) -> Result<Receipt, 
         let place = checked.place();
         if let Some((hash, first, seal)) = chain.seals.get(&place) {
             if *hash != checked.seal_hash {
-                return Err(Problem::new(ProblemCode::Fork, "another group"));
+                return Err(Box::new(Problem::new(ProblemCode::Fork, "another group")));
             }
             world.duplicates += 1;
             groups.push((place, *first, *seal, true));
@@ -342,10 +369,14 @@ fn take(server: &Server, bytes: &[u8], fault: Option<Fault>) -> Result<Receipt, 
                 None => {
                     let mut problem = Problem::new(ProblemCode::Gap, "something is missing");
                     problem.expected = expected;
-                    return Err(problem);
+                    return Err(Box::new(problem));
                 }
             },
-            other => panic!("{other:?}"),
+            other @ (Placement::Duplicate
+            | Placement::Earlier
+            | Placement::Fork(_)
+            | Placement::Bad(_)
+            | Placement::OtherChain) => panic!("{other:?}"),
         }
         chain.cursor.advance(&checked);
         let first = u64::try_from(world.leaves.len()).unwrap();
@@ -357,17 +388,17 @@ fn take(server: &Server, bytes: &[u8], fault: Option<Fault>) -> Result<Receipt, 
         chain.seals.insert(place, (checked.seal_hash, first, seal));
         groups.push((place, first, seal, false));
     }
-    Ok(receipt(server, world, header.old, &groups, fault))
+    Ok((header.old, groups))
 }
 
 fn receipt(
     server: &Server,
     world: &World,
     old: TreeSize,
-    groups: &[(SealPlace, u64, u64, bool)],
+    groups: &[Taken],
     fault: Option<Fault>,
 ) -> Receipt {
-    let mut leaves = world.leaves.clone();
+    let mut leaves = world.leaves[..world.published].to_vec();
     match fault {
         Some(Fault::Fork) => leaves[0] = leaf_hash(b"another past"),
         Some(Fault::RolledBack) => leaves.truncate(usize::try_from(old.0 / 2).unwrap()),

@@ -6,7 +6,6 @@ use super::*;
 const ROUNDS: u64 = 12;
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the seed, to run it again")]
 fn whatever_the_network_does_every_group_stands_in_the_log_once() {
     let read = |name: &str| std::env::var(name).ok().and_then(|v| v.parse().ok());
     let seed: u64 = read("AFFIANT_SOAK_SEED")
@@ -28,7 +27,7 @@ fn whatever_the_network_does_every_group_stands_in_the_log_once() {
         let mut settings = options(dir.path());
         settings.name = ["crm", "files"][usize::try_from(draw(2)).unwrap()].to_owned();
         let trail = Trail::open(&settings).unwrap();
-        let stats = trail.shipping();
+        let (stats, name) = (trail.shipping(), trail.name().to_owned());
         let shipper = Shipper::start(ShipOptions::beside(&trail)).unwrap();
         for _ in 0..draw(6) {
             let calls = u128::from(draw(80));
@@ -41,7 +40,7 @@ fn whatever_the_network_does_every_group_stands_in_the_log_once() {
         double.world().down = false;
         trail.close("shutdown", None, None);
         shipper.finish(Duration::from_millis(draw(400)));
-        let at_end = stats.spools()[&settings.name];
+        let at_end = stats.spools()[&name];
         assert_eq!(at_end.gap, 0, "seed {seed}");
     }
     double.world().chaos = None;
