@@ -10,6 +10,7 @@ mod demo_server;
 mod doctor;
 mod enroll;
 mod entries;
+mod import;
 mod key;
 mod man;
 mod prove;
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Roster(roster::Args),
     Witness(witness::Args),
     Entries(Box<entries::Args>),
+    Import(import::Args),
     Verify(verify::Args),
     Prove(prove::Args),
     Spool(spool::Args),
@@ -64,6 +66,7 @@ impl Command {
             Self::Roster(args) => roster::run(&args),
             Self::Witness(args) => witness::run(&args),
             Self::Entries(args) => entries::run(&args),
+            Self::Import(args) => import::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Prove(args) => prove::run(&args),
             Self::Spool(args) => spool::run(args),

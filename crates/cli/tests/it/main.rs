@@ -15,6 +15,7 @@ mod gateway;
 // The pinned pages are those of a build with all features.
 #[cfg(feature = "demo")]
 mod help;
+mod import;
 mod listing;
 mod refusals;
 mod sandbox;
