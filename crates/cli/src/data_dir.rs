@@ -47,6 +47,12 @@ impl DataDirArg {
         Ok(dir)
     }
 
+    /// The log of an aggregator that keeps its data here, if one does.
+    pub(crate) fn log(&self) -> Result<Option<PathBuf>, ExpectedError> {
+        let log = self.path()?.join("log");
+        Ok(crate::verify::log::is_log(&log).then_some(log))
+    }
+
     fn path(&self) -> Result<PathBuf, ExpectedError> {
         let given = self
             .data_dir
@@ -75,7 +81,8 @@ pub(crate) fn not_one(path: &Path) -> ExpectedError {
     ))
 }
 
-fn default_dir() -> Option<PathBuf> {
+/// Where the state of this user lies, if the environment says so.
+pub(crate) fn default_dir() -> Option<PathBuf> {
     let state = env::var(env::XDG_STATE_HOME)
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

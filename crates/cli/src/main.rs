@@ -15,6 +15,7 @@ mod exit_code;
 mod help;
 mod log;
 mod printer;
+mod prove;
 mod verify;
 mod wiring;
 

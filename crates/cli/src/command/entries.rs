@@ -1,6 +1,7 @@
 //! `affiant entries`.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::time::Duration;
 
 use affiant_agent::state::DataDir;
@@ -11,6 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::cli::Format;
 use crate::data_dir::DataDirArg;
 use crate::entries::filter::Filter;
+use crate::entries::log::LogStream;
 use crate::entries::merge::{Merge, Row};
 use crate::entries::table::Table;
 use crate::entries::when;
@@ -34,7 +36,8 @@ const LIMIT_MAX: u64 = 100_000;
 
 /// List the entries of the trail, and follow them
 ///
-/// Spools are merged by time, each in its own order. `--format json` prints the exact bytes of every
+/// Spools are merged by time, each in its own order. Of an aggregator's data directory, what its log
+/// holds is listed, in the log's order. `--format json` prints the exact bytes of every
 /// entry, seals included, one a line. The table shows calls by their end and leaves out seals,
 /// heartbeats and beginnings; `--kind` shows them.
 #[derive(Debug, clap::Args)]
@@ -84,8 +87,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
-    let dir = args.data_dir.to_read()?;
     let filter = args.filter()?;
+    if let Some(log) = args.data_dir.log()? {
+        return run_log(args, &filter, &log);
+    }
+    let dir = args.data_dir.to_read()?;
     let names = chosen(&dir, &args.spools)?;
     let mut merge = Merge::open(&dir, &names)?;
     let mut show = Show::new(args);
@@ -116,6 +122,56 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     }
     show.finish()?;
     Ok(if merge.is_troubled() {
+        Exit::Incomplete
+    } else {
+        Exit::Ok
+    })
+}
+
+/// Lists what an aggregator's log holds.
+fn run_log(args: &Args, filter: &Filter, log: &Path) -> Result<Exit, ExpectedError> {
+    if !args.spools.is_empty() {
+        return Err(ExpectedError::usage(
+            "`--spool` is for spools, and this is a log",
+        ));
+    }
+    let mut stream = LogStream::open(log)?;
+    let mut show = Show::new(args);
+    let mut last = VecDeque::new();
+    let limit = args
+        .limit
+        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    stream.drain(|row| {
+        if !filter.passes(&row.entry) {
+            show.pass_over(&row);
+        } else if let Some(limit) = limit {
+            last.push_back(row);
+            if last.len() > limit {
+                last.pop_front();
+            }
+        } else {
+            show.row(&row)?;
+        }
+        Ok(!show.out.is_closed())
+    })?;
+    for row in last {
+        show.row(&row)?;
+    }
+    while args.follow {
+        show.flush()?;
+        if show.out.is_closed() || reader_is_gone() {
+            break;
+        }
+        stream.look()?;
+        stream.drain(|row| {
+            if filter.passes(&row.entry) {
+                show.row(&row)?;
+            }
+            Ok(!show.out.is_closed())
+        })?;
+    }
+    show.finish()?;
+    Ok(if stream.is_troubled() {
         Exit::Incomplete
     } else {
         Exit::Ok

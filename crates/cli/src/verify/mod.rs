@@ -5,7 +5,9 @@
 
 mod blobs;
 mod head;
+pub(crate) mod log;
 pub(crate) mod progress;
+pub(crate) mod proof;
 mod spool;
 mod target;
 pub(crate) mod text;

@@ -1,0 +1,77 @@
+//! The leaves of a log, in order, bundle by bundle.
+
+use std::collections::VecDeque;
+
+use affiant_audit::files::Files as _;
+use affiant_tlog::bundle::Bundle;
+use affiant_tlog::tile::BundleId;
+use affiant_tlog::{LeafIndex, TreeSize};
+
+use super::{broken, unreadable};
+use crate::error::{ExpectedError, chain};
+use crate::verify::log::Source;
+
+/// Leaves from one index on.
+pub(crate) struct Leaves<'a> {
+    source: &'a Source,
+    next: LeafIndex,
+    size: TreeSize,
+    ready: VecDeque<Vec<u8>>,
+    failed: bool,
+}
+
+impl<'a> Leaves<'a> {
+    /// The leaves from this index to the end of a tree of this size.
+    pub(crate) const fn new(source: &'a Source, from: LeafIndex, size: TreeSize) -> Self {
+        Self {
+            source,
+            next: from,
+            size,
+            ready: VecDeque::new(),
+            failed: false,
+        }
+    }
+
+    fn fill(&mut self) -> Result<bool, ExpectedError> {
+        let Some(wanted) = BundleId::holding(self.next, self.size) else {
+            return Ok(false);
+        };
+        for id in [wanted, wanted.to_full()] {
+            let Some(bytes) = self.source.get(&id.path()).map_err(unreadable)? else {
+                continue;
+            };
+            let bundle = Bundle::parse(id, &bytes).map_err(|error| broken(chain(&error)))?;
+            let skipped = self.next.0.saturating_sub(id.first_entry().0);
+            let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+            let entries = bundle.entries().iter().take(usize::from(wanted.width()));
+            self.ready
+                .extend(entries.skip(skipped).map(|entry| entry.to_vec()));
+            return Ok(true);
+        }
+        Err(broken(format!("{} is missing", wanted.path())))
+    }
+}
+
+impl Iterator for Leaves<'_> {
+    type Item = Result<(LeafIndex, Vec<u8>), ExpectedError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        if self.ready.is_empty() {
+            match self.fill() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.failed = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        let bytes = self.ready.pop_front()?;
+        let index = self.next;
+        self.next = LeafIndex(index.0.saturating_add(1));
+        Some(Ok((index, bytes)))
+    }
+}

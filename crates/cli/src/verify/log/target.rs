@@ -1,0 +1,48 @@
+//! Where a log is.
+
+use std::path::{Path, PathBuf};
+
+use super::remote::Remote;
+use super::source::Source;
+use crate::error::ExpectedError;
+
+/// A log to verify or to prove from.
+pub(crate) struct LogTarget {
+    /// As it was given.
+    pub(crate) name: String,
+    /// Its files.
+    pub(crate) source: Source,
+    /// Where its key lies, if beside it.
+    pub(crate) key: Option<PathBuf>,
+}
+
+/// The log at a path or URL; `None` if there is none, and the path may be something else.
+pub(crate) fn find(target: &Path) -> Result<Option<LogTarget>, ExpectedError> {
+    let name = target.display().to_string();
+    if name.starts_with("http://") || name.starts_with("https://") {
+        return Ok(Some(LogTarget {
+            source: Source::Url(Remote::new(&name)?),
+            name,
+            key: None,
+        }));
+    }
+    let dir = [target.to_owned(), target.join("log")]
+        .into_iter()
+        .find(|dir| is_log(dir));
+    let Some(dir) = dir else {
+        return Ok(None);
+    };
+    let key = std::path::absolute(&dir)
+        .ok()
+        .and_then(|dir| dir.parent().map(|home| home.join("keys/log.vkey")));
+    Ok(Some(LogTarget {
+        name,
+        source: Source::Dir(dir),
+        key,
+    }))
+}
+
+/// Whether a directory holds a log, or what is left of one.
+pub(crate) fn is_log(dir: &Path) -> bool {
+    dir.join("checkpoint").is_file() || dir.join("tile/entries").is_dir()
+}
