@@ -17,6 +17,7 @@ mod gateway;
 mod help;
 mod import;
 mod listing;
+mod log_attacks;
 mod refusals;
 mod sandbox;
 mod transparency;
