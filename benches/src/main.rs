@@ -25,6 +25,9 @@ fn main() {
     if wanted("http") {
         http::run(&setup);
     }
+    if wanted("lean") {
+        http::run_lean(&setup);
+    }
     if wanted("soak") {
         soak::run(&setup);
     }
@@ -43,7 +46,8 @@ pub(crate) struct Setup {
 impl Setup {
     fn find() -> Self {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let target =
+            std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let release = target.join("release");
         Self {
             affiant: release.join("affiant"),

@@ -42,4 +42,11 @@ pub(crate) fn latency_row(name: &str, samples: &Samples, base: &Samples) -> Vec<
     ]
 }
 
-pub(crate) const LATENCY_HEADER: &[&str] = &["", "p50 µs", "p99 µs", "added p50 µs", "added p99 µs", "p50 ratio"];
+pub(crate) const LATENCY_HEADER: &[&str] = &[
+    "",
+    "p50 µs",
+    "p99 µs",
+    "added p50 µs",
+    "added p99 µs",
+    "p50 ratio",
+];

@@ -18,7 +18,12 @@ impl Client {
         let stream = TcpStream::connect(host).expect("server accepts");
         stream.set_nodelay(true).expect("nodelay");
         let stream = BufReader::new(stream);
-        let mut client = Self { host: host.to_owned(), stream, session: None, body: Vec::new() };
+        let mut client = Self {
+            host: host.to_owned(),
+            stream,
+            session: None,
+            body: Vec::new(),
+        };
         client.post(
             r#"{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}"#,
         );
@@ -29,11 +34,19 @@ impl Client {
     pub(crate) fn call(&mut self, id: usize, text: &str) {
         self.post(&request(id, text));
         let answered = self.body.windows(8).any(|w| w == b"\"result\"");
-        assert!(answered, "no result: {}", String::from_utf8_lossy(&self.body));
+        assert!(
+            answered,
+            "no result: {}",
+            String::from_utf8_lossy(&self.body)
+        );
     }
 
     fn post(&mut self, body: &str) {
-        let session = self.session.as_ref().map(|id| format!("Mcp-Session-Id: {id}\r\n")).unwrap_or_default();
+        let session = self
+            .session
+            .as_ref()
+            .map(|id| format!("Mcp-Session-Id: {id}\r\n"))
+            .unwrap_or_default();
         let head = format!(
             "POST /mcp HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
              Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2025-06-18\r\n{session}\
@@ -41,7 +54,10 @@ impl Client {
             self.host,
             body.len()
         );
-        self.stream.get_mut().write_all(head.as_bytes()).expect("server reads");
+        self.stream
+            .get_mut()
+            .write_all(head.as_bytes())
+            .expect("server reads");
         self.read_response();
     }
 
@@ -54,7 +70,9 @@ impl Client {
         loop {
             let mut line = String::new();
             self.stream.read_line(&mut line).expect("server answers");
-            let Some((name, value)) = line.trim_end().split_once(':') else { break };
+            let Some((name, value)) = line.trim_end().split_once(':') else {
+                break;
+            };
             match name.to_ascii_lowercase().as_str() {
                 "content-length" => length = value.trim().parse().ok(),
                 "transfer-encoding" => chunked = true,
@@ -68,7 +86,9 @@ impl Client {
         } else {
             let start = self.body.len();
             self.body.resize(start + length.unwrap_or(0), 0);
-            self.stream.read_exact(&mut self.body[start..]).expect("server answers");
+            self.stream
+                .read_exact(&mut self.body[start..])
+                .expect("server answers");
         }
     }
 
@@ -78,7 +98,9 @@ impl Client {
         let size = usize::from_str_radix(line.trim(), 16).expect("chunk size");
         let start = self.body.len();
         self.body.resize(start + size, 0);
-        self.stream.read_exact(&mut self.body[start..]).expect("server answers");
+        self.stream
+            .read_exact(&mut self.body[start..])
+            .expect("server answers");
         let mut end = [0; 2];
         self.stream.read_exact(&mut end).expect("server answers");
         size
