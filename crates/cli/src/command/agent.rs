@@ -96,7 +96,8 @@ fn adopt_until(stopped: Receiver<()>, dir: DataDir) -> JoinHandle<()> {
 
 /// Serves until a signal asks to end; returns its number.
 fn serve(settings: &config::Settings, evidence: &Evidence) -> Result<i32, ExpectedError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // It accepts and serves the admin listener; the gateway has threads of its own for the routes.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| ExpectedError::caused(Exit::Storage, &error))?;

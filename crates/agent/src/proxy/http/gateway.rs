@@ -14,6 +14,7 @@ use fs_err as fs;
 use http::Request;
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -24,9 +25,10 @@ use crate::recorder::Recorder;
 use crate::trail::Trail;
 
 use super::forward;
-use super::listener::{self, BindError, Manner};
+use super::listener::{self, BindError, Manner, Place};
 use super::route::{Route, Table};
 use super::upstream::{Upstream, UpstreamError};
+use super::workers::Workers;
 
 /// Longest wait of the admin listener for a request head.
 const ADMIN_HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +43,9 @@ pub enum StartError {
     /// An upstream cannot be set up.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
+    /// A thread to serve with cannot be started.
+    #[error("threads cannot be started")]
+    Workers(#[source] std::io::Error),
     /// `agent.json` cannot be written.
     #[error("state file cannot be written")]
     StateFile(#[source] std::io::Error),
@@ -75,6 +80,7 @@ pub struct Gateway {
     recorders: Vec<Recorder>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
+    workers: Workers,
     shutdown_grace: Duration,
     state_file: PathBuf,
 }
@@ -95,6 +101,7 @@ impl Gateway {
         let bound = bind_all(settings, &routes).await?;
         let addresses = addresses(&bound, &admin)?;
         let state_file = evidence.trail.dir().agent_json();
+        let workers = Workers::start().map_err(StartError::Workers)?;
         fs::write(&state_file, addresses.json()).map_err(StartError::StateFile)?;
 
         let (stop, stopping) = watch::channel(false);
@@ -110,6 +117,7 @@ impl Gateway {
                 stopping.clone(),
                 table,
                 Arc::clone(&metrics),
+                workers.handles(),
             ));
         }
         let manner = Manner {
@@ -118,13 +126,16 @@ impl Gateway {
         };
         let admin_state = Arc::new(Admin::new(evidence.trail.clone(), metrics));
         let handle = Arc::new(move |_, request| admin::answer(Arc::clone(&admin_state), request));
-        tasks.spawn(listener::serve(admin, manner, stopping, handle));
+        let runtime = Handle::current();
+        let places = vec![Place { runtime, handle }];
+        tasks.spawn(listener::serve(admin, manner, stopping, places));
         let shutdown_grace = settings.gateway.shutdown_grace;
         Ok(Self {
             addresses,
             recorders,
             stop,
             tasks,
+            workers,
             shutdown_grace,
             state_file,
         })
@@ -146,11 +157,12 @@ impl Gateway {
             .is_err()
         {
             tracing::info!("exchanges still open are broken off");
+            // Before they are: it is not their clients that went away.
+            end_calls(&self.recorders);
         }
         self.tasks.shutdown().await;
-        for recorder in &self.recorders {
-            recorder.finish(Finish::Shutdown);
-        }
+        self.workers.stop().await;
+        end_calls(&self.recorders);
         if let Err(error) = fs::remove_file(&self.state_file) {
             tracing::warn!(%error, "state file cannot be removed");
         }
@@ -169,6 +181,12 @@ impl Addresses {
             "pid": std::process::id(),
         });
         format!("{value}\n")
+    }
+}
+
+fn end_calls(recorders: &[Recorder]) {
+    for recorder in recorders {
+        recorder.finish(Finish::Shutdown);
     }
 }
 
@@ -278,10 +296,19 @@ async fn serve(
     stop: watch::Receiver<bool>,
     table: Table,
     metrics: Arc<Metrics>,
+    runtimes: Vec<Handle>,
 ) {
-    let handle = move |peer: SocketAddr, request: Request<Incoming>| {
-        let (table, metrics) = (table.clone(), Arc::clone(&metrics));
-        async move { forward::serve(&table, &metrics, peer, request).await }
+    let place = |runtime| {
+        let (table, metrics) = (Arc::new(table.apart()), Arc::clone(&metrics));
+        let handle = move |peer: SocketAddr, request: Request<Incoming>| {
+            let (table, metrics) = (Arc::clone(&table), Arc::clone(&metrics));
+            async move { forward::serve(&table, &metrics, peer, request).await }
+        };
+        Place {
+            runtime,
+            handle: Arc::new(handle),
+        }
     };
-    listener::serve(listener, manner, stop, Arc::new(handle)).await;
+    let places = runtimes.into_iter().map(place).collect();
+    listener::serve(listener, manner, stop, places).await;
 }

@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -57,13 +58,20 @@ pub(crate) struct Manner {
     pub(crate) head_timeout: Option<Duration>,
 }
 
-/// Accepts until `stop` turns true, then closes the socket and lets connections finish. When the
-/// returned future is dropped, what still runs is broken off.
+/// A runtime that serves connections, and how it answers their requests.
+#[derive(Debug)]
+pub(crate) struct Place<H> {
+    pub(crate) runtime: Handle,
+    pub(crate) handle: Arc<H>,
+}
+
+/// Accepts until `stop` turns true, then closes the socket and lets connections finish. Connections
+/// go to the places in turn. When the returned future is dropped, what still runs is broken off.
 pub(crate) async fn serve<H, F, B, E>(
     listener: TcpListener,
     manner: Manner,
     mut stop: watch::Receiver<bool>,
-    handle: Arc<H>,
+    places: Vec<Place<H>>,
 ) where
     H: Fn(SocketAddr, Request<Incoming>) -> F + Send + Sync + 'static,
     F: Future<Output = Result<Response<B>, E>> + Send + 'static,
@@ -73,13 +81,18 @@ pub(crate) async fn serve<H, F, B, E>(
     E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
     let mut connections = JoinSet::new();
+    let mut turns = places.iter().cycle();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     prepare(&stream);
-                    let (handle, stop) = (Arc::clone(&handle), stop.clone());
-                    connections.spawn(connection(stream, peer, manner, stop, handle));
+                    let (Ok(stream), Some(place)) = (stream.into_std(), turns.next()) else {
+                        continue;
+                    };
+                    let (handle, stop) = (Arc::clone(&place.handle), stop.clone());
+                    let served = connection(stream, peer, manner, stop, handle);
+                    connections.spawn_on(served, &place.runtime);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "connection cannot be accepted");
@@ -95,7 +108,7 @@ pub(crate) async fn serve<H, F, B, E>(
 }
 
 async fn connection<H, F, B, E>(
-    stream: TcpStream,
+    stream: std::net::TcpStream,
     peer: SocketAddr,
     manner: Manner,
     mut stop: watch::Receiver<bool>,
@@ -108,6 +121,14 @@ async fn connection<H, F, B, E>(
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
 {
+    // Only here is the runtime that is to wait for it the current one.
+    let stream = match TcpStream::from_std(stream) {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "connection cannot be served");
+            return;
+        }
+    };
     let service = service_fn(move |request| handle(peer, request));
     let served = http1::Builder::new()
         .preserve_header_case(true)

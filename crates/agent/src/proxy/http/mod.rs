@@ -31,6 +31,7 @@ mod response;
 mod route;
 mod tap;
 mod upstream;
+mod workers;
 
 pub use answer::{NO_ROUTE, ORIGIN_NOT_ALLOWED, UPSTREAM_UNREACHABLE};
 pub use gateway::{Addresses, Evidence, Gateway, StartError};

@@ -12,7 +12,7 @@ use crate::recorder::Recorder;
 use super::upstream::Upstream;
 
 /// One route as it runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) id: String,
     pub(super) transport: TransportKind,
@@ -48,6 +48,14 @@ impl Route {
         }
     }
 
+    /// The same route, on upstream connections of its own.
+    pub(super) fn apart(&self) -> Self {
+        Self {
+            upstream: self.upstream.apart(),
+            ..self.clone()
+        }
+    }
+
     /// The first of its paths, without a slash at the end.
     pub(super) fn first_path(&self) -> &str {
         self.paths
@@ -70,6 +78,12 @@ pub(super) struct Table {
 impl Table {
     pub(super) fn new(routes: Vec<Arc<Route>>) -> Self {
         Self { routes }
+    }
+
+    /// The same routes, on upstream connections of their own.
+    pub(super) fn apart(&self) -> Self {
+        let apart = |route: &Arc<Route>| Arc::new(route.apart());
+        Self::new(self.routes.iter().map(apart).collect())
     }
 
     /// The route with the longest prefix of `path`.
@@ -95,7 +109,7 @@ fn is_prefix(prefix: &str, path: &str) -> bool {
 ///
 /// Needed where `Host` is rewritten, because the server no longer sees what the client sent. Where
 /// `Host` is preserved the server judges for itself, unless the route names what it allows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct OriginCheck {
     /// Empty: anything goes.
     hosts: Vec<String>,

@@ -64,8 +64,11 @@ pub enum UpstreamError {
 pub(super) struct Upstream {
     scheme: Scheme,
     authority: Authority,
-    client: Client<HttpsConnector<HttpConnector>, UpstreamBody>,
+    connector: HttpsConnector<HttpConnector>,
+    client: UpstreamClient,
 }
+
+type UpstreamClient = Client<HttpsConnector<HttpConnector>, UpstreamBody>;
 
 impl Upstream {
     /// Sets up an upstream; nothing is connected yet.
@@ -83,20 +86,20 @@ impl Upstream {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        let mut builder = Client::builder(TokioExecutor::new());
-        builder
-            .http1_preserve_header_case(true)
-            .http1_max_headers(HEADERS_MAX)
-            .set_host(false)
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE_TIMEOUT)
-            // Only requests of which no byte was written are sent again.
-            .retry_canceled_requests(true);
         Ok(Self {
             scheme: settings.upstream.scheme.clone(),
             authority: settings.upstream.authority.clone(),
-            client: builder.build(connector),
+            client: client(connector.clone()),
+            connector,
         })
+    }
+
+    /// The same upstream, on connections of its own.
+    pub(super) fn apart(&self) -> Self {
+        Self {
+            client: client(self.connector.clone()),
+            ..self.clone()
+        }
     }
 
     /// What a rewritten `Host` says.
@@ -133,6 +136,20 @@ impl Upstream {
     ) -> Result<Response<Incoming>, ClientError> {
         self.client.request(request).await
     }
+}
+
+/// A pool without connections. Each is driven by the runtime whose task first needs it.
+fn client(connector: HttpsConnector<HttpConnector>) -> UpstreamClient {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .http1_preserve_header_case(true)
+        .http1_max_headers(HEADERS_MAX)
+        .set_host(false)
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        // Only requests of which no byte was written are sent again.
+        .retry_canceled_requests(true);
+    builder.build(connector)
 }
 
 fn tls(settings: &RouteSettings) -> Result<ClientConfig, UpstreamError> {
