@@ -27,6 +27,8 @@ const GROUP_BYTES_GOAL: usize = 1024 * 1024;
 const BACKLOG_RECORDS_MAX: usize = 4096;
 /// Pause between two tries of the storage while it fails: a try costs encoding and signing.
 const RETRY: Duration = Duration::from_millis(100);
+/// An append that took longer than this is not repeated by a thread that others need.
+const QUICK_US: u64 = 5_000;
 /// Records of the backlog that are tried at once.
 const BACKLOG_GROUP_RECORDS: usize = 256;
 
@@ -83,6 +85,8 @@ pub(super) struct Committer {
     loss: Option<Loss>,
     backlog: VecDeque<Item>,
     last_commit: Moment,
+    /// How long the last append took, microseconds.
+    append_us: u64,
     /// Monotonic time before which failing storage is not tried again, microseconds.
     retry_at_us: u64,
     stats: Arc<CommitStats>,
@@ -112,6 +116,7 @@ impl Committer {
             loss: None,
             backlog: VecDeque::new(),
             last_commit: crate::clock::now(),
+            append_us: 0,
             retry_at_us: 0,
             stats: Arc::new(stats),
             stopping: Arc::default(),
@@ -146,9 +151,9 @@ impl Committer {
     }
 
     /// Appends the first records of a boot.
-    pub(super) fn begin(&mut self, records: Vec<Record>) -> Result<(), &'static str> {
+    pub(super) fn begin(&mut self, mut records: Vec<Record>) -> Result<(), &'static str> {
         let at = crate::clock::now();
-        let tried = self.append_records(records, at, false);
+        let tried = self.append_records(&mut records, at, false);
         tried.map_err(|(Trouble::Full(reason) | Trouble::Failed(reason))| reason)
     }
 
@@ -158,6 +163,26 @@ impl Committer {
             let group = next_group(&mut batch);
             self.commit_group(group);
         }
+    }
+
+    /// Whether the next group may be expected to be on disk in a moment.
+    pub(super) fn is_quick(&self) -> bool {
+        self.loss.is_none() && self.backlog.is_empty() && self.append_us < QUICK_US
+    }
+
+    /// Like [`Committer::commit`], but returns at the first group that finds trouble, with what is not
+    /// committed.
+    pub(super) fn try_commit(&mut self, mut batch: VecDeque<Pending>) -> VecDeque<Pending> {
+        while !batch.is_empty() {
+            let mut group = next_group(&mut batch);
+            if self.append(&mut group).is_err() {
+                let mut left = VecDeque::from(group);
+                left.append(&mut batch);
+                return left;
+            }
+            finish(group, Outcome::Durable);
+        }
+        batch
     }
 
     fn commit_group(&mut self, mut group: Vec<Pending>) {
@@ -201,12 +226,16 @@ impl Committer {
             .as_ref()
             .map(|loss| loss.closing(at))
             .unwrap_or_default();
-        records.extend(
-            group
-                .iter()
-                .flat_map(|p| p.items.iter().map(|i| i.record.clone())),
-        );
-        self.append_records(records, at, false)?;
+        let closing = records.len();
+        let lent: Vec<usize> = group.iter().map(|pending| pending.items.len()).collect();
+        for pending in group.iter_mut() {
+            records.extend(pending.items.drain(..).map(|item| item.record));
+        }
+        let appended = self.append_records(&mut records, at, false);
+        if appended.is_err() {
+            give_back(records.drain(closing..), group, &lent);
+        }
+        appended?;
         if self.loss.take().is_some() {
             self.stats.failing.store(false, Ordering::Relaxed);
             tracing::warn!("trail takes entries again");
@@ -216,11 +245,11 @@ impl Committer {
 
     fn append_records(
         &mut self,
-        mut records: Vec<Record>,
+        records: &mut [Record],
         at: Moment,
         reserved: bool,
     ) -> Result<(), Trouble> {
-        let prepared = self.prepare(&mut records, at)?;
+        let prepared = self.prepare(records, at)?;
         let mut frames: Vec<Frame<'_>> = prepared
             .entries
             .iter()
@@ -233,11 +262,13 @@ impl Committer {
             kind: FrameKind::Seal,
             payload: prepared.seal.as_slice(),
         });
+        let before_us = crate::clock::now().mono_us;
         let appended = if reserved {
             self.parts.spool.append_reserved(&frames)
         } else {
             self.parts.spool.append_group(&frames)
         };
+        self.append_us = crate::clock::now().mono_us.saturating_sub(before_us);
         appended.map_err(|error| {
             self.stats.append_failures.fetch_add(1, Ordering::SeqCst);
             trouble_of(&error)
@@ -318,7 +349,7 @@ impl Committer {
         self.stats.failing.store(true, Ordering::Relaxed);
         let opening = loss.opening(at);
         self.loss = Some(loss);
-        if self.append_records(vec![opening], at, true).is_err() {
+        if self.append_records(&mut [opening], at, true).is_err() {
             tracing::error!("the beginning of the gap cannot be recorded either");
         }
     }
@@ -416,8 +447,8 @@ impl Committer {
             .map(|loss| loss.closing(at))
             .unwrap_or_default();
         records.push(stop);
-        if self.append_records(records.clone(), at, false).is_err()
-            && self.append_records(records, at, true).is_err()
+        if self.append_records(&mut records, at, false).is_err()
+            && self.append_records(&mut records, at, true).is_err()
         {
             tracing::error!("the stop cannot be recorded; the next start will recover");
         }
@@ -427,6 +458,14 @@ impl Committer {
         if let Err(error) = self.parts.head.sync() {
             tracing::warn!(%error, "head cannot be synced");
         }
+    }
+}
+
+/// Returns the records of a group that is not on disk, whose blobs are, to their submissions.
+fn give_back(mut records: impl Iterator<Item = Record>, group: &mut [Pending], lent: &[usize]) {
+    for (pending, count) in group.iter_mut().zip(lent) {
+        let items = records.by_ref().take(*count).map(Item::from);
+        pending.items.extend(items);
     }
 }
 

@@ -40,6 +40,12 @@ use crate::state::DataDir;
 /// Longest time a record that nobody waits for stays in memory.
 pub const FLUSH_DELAY: Duration = Duration::from_millis(20);
 
+/// Calls open, with the one that asks, up to which it commits for itself.
+const CALLS_ALONE: u64 = 1;
+
+/// Most turns that the trail's own thread leaves to others before it commits.
+const GATHER_TURNS_MAX: usize = 4;
+
 /// Most records waiting in memory; whoever adds one more commits first.
 const QUEUE_RECORDS_MAX: usize = 8192;
 
@@ -115,8 +121,18 @@ impl Ticket {
         }
     }
 
-    /// Waits without holding a thread.
-    pub async fn ready(self) -> Outcome {
+    /// Waits without holding a thread for longer than a quick disk takes.
+    ///
+    /// A call that is alone is committed right here: nobody else waits for this thread, and to hand
+    /// it to another and back takes half as long as the disk. Where there is company, or the disk is
+    /// slow or in trouble, the trail's own thread commits for all who wait.
+    pub async fn ready(mut self) -> Outcome {
+        if self.trail.calls_open() <= CALLS_ALONE {
+            self.trail.commit_if_quick();
+        }
+        if let Ok(outcome) = self.done.try_recv() {
+            return outcome;
+        }
         self.trail.inner.wake();
         self.done
             .await
@@ -321,6 +337,22 @@ impl Trail {
         }
     }
 
+    /// Commits all that was handed over so far, unless that could take long.
+    fn commit_if_quick(&self) {
+        let Ok(mut guard) = self.inner.committer.try_lock() else {
+            return;
+        };
+        let Some(committer) = guard.as_mut().filter(|c| c.is_quick()) else {
+            return;
+        };
+        let batch = self.inner.take_queue();
+        let left = committer.try_commit(batch);
+        if !left.is_empty() {
+            // Still under the lock, so before all that came meanwhile.
+            self.inner.put_back(left);
+        }
+    }
+
     fn commit_queue(&self) {
         let mut committer = lock(&self.inner.committer);
         self.inner.drain_into(&mut committer);
@@ -347,14 +379,22 @@ impl Inner {
     }
 
     fn drain_into(&self, committer: &mut MutexGuard<'_, Option<Committer>>) {
-        let batch = {
-            let mut queue = lock(&self.queue);
-            queue.urgent = false;
-            std::mem::take(&mut queue.pending)
-        };
+        let batch = self.take_queue();
         if let Some(committer) = committer.as_mut() {
             committer.commit(batch);
         }
+    }
+
+    fn take_queue(&self) -> VecDeque<Pending> {
+        let mut queue = lock(&self.queue);
+        queue.urgent = false;
+        std::mem::take(&mut queue.pending)
+    }
+
+    fn put_back(&self, mut batch: VecDeque<Pending>) {
+        let mut queue = lock(&self.queue);
+        batch.append(&mut queue.pending);
+        queue.pending = batch;
     }
 
     /// The trail's own thread: flushes what nobody waits for, wakes for async waiters, beats.
@@ -364,6 +404,7 @@ impl Inner {
             if closed {
                 return;
             }
+            self.gather();
             let mut committer = lock(&self.committer);
             self.drain_into(&mut committer);
             if let Some(committer) = committer.as_mut() {
@@ -377,6 +418,20 @@ impl Inner {
                     }]));
                 }
             }
+        }
+    }
+
+    /// Lets threads run that are about to hand something over, as long as more comes: a group costs the
+    /// same for one as for many. Costs nothing while there are processors to spare.
+    fn gather(&self) {
+        let mut seen = 0;
+        for _ in 0..GATHER_TURNS_MAX {
+            let queued = lock(&self.queue).pending.len();
+            if queued <= seen {
+                return;
+            }
+            seen = queued;
+            std::thread::yield_now();
         }
     }
 
