@@ -2,21 +2,35 @@
 //!
 //! One file a noun: [`script`] has the calls, [`client`] and [`http`] make them, [`process`] starts
 //! what they pass through, [`evidence`] reads what is left of them, [`tamper`] alters copies of it,
-//! [`story`] tells it. This file has the order. Nothing here is used by any other command.
+//! [`story`] tells it. This file has the order, and the first act, on one machine.
+//!
+//! The second act leaves the machine: [`hub`] and [`relay`] are what it needs, [`command`] runs what
+//! one would type, [`ledger`] reads the log; [`shipping`], [`outage`], [`proven`] and [`rollback`] are
+//! its steps. Nothing here is used by any other command.
 
 mod client;
+mod command;
 mod evidence;
+mod farewell;
 mod http;
+mod hub;
+mod ledger;
+mod outage;
 mod process;
+mod proven;
+mod relay;
+mod rollback;
 mod script;
+mod shipping;
 mod story;
+mod summary;
 mod tamper;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use affiant_agent::state::DataDir;
 use affiant_entry::Moment;
-use serde::Serialize;
 
 use self::client::Client;
 use self::process::{Gateway, HttpServer, Stage, Wrapped};
@@ -29,6 +43,7 @@ use crate::exit_code::Exit;
 use crate::verify::{Answer, Outcome, Progress, text, verify};
 
 pub(crate) use self::story::Story;
+pub(crate) use self::summary::Summary;
 
 /// The id of the server behind `affiant run`, and of its spool.
 const SERVER_STDIO: &str = "crm";
@@ -48,34 +63,14 @@ fn broken(expected: &str, found: impl AsRef<str>) -> ExpectedError {
     ExpectedError::new(Exit::No, format!("expected {expected}, found {found}"))
 }
 
-/// The whole story in numbers, for machines.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Summary {
-    v: u32,
-    ok: bool,
-    data_dir: String,
-    steps_done: u32,
-    elapsed_ms: u64,
-    calls_made: u64,
-    calls_recorded: u64,
-    calls_complete: u64,
-    redactions: Vec<String>,
-    secret_found: u64,
-    files_searched: u64,
-    verify: Option<Answer>,
-    verify_flipped: Option<Answer>,
-    verify_cut: Option<Answer>,
-    calls_outcome_unknown: u64,
-    verify_after_crash: Option<Answer>,
-    error: Option<String>,
-}
-
 /// The story under way.
 struct Demo<'a> {
     stage: Stage,
     story: &'a mut Story,
     summary: Summary,
     began: Moment,
+    /// Calls that ended, by id.
+    calls: BTreeSet<String>,
 }
 
 /// Who plays.
@@ -105,6 +100,7 @@ pub(crate) async fn tell(data: DataDir, story: &mut Story) -> (Summary, Told<()>
         story,
         summary,
         began,
+        calls: BTreeSet::new(),
     };
     let told = demo.all().await.map_err(|mut error| {
         error.message = format!("{}: {}", demo.story.place(), error.message);
@@ -130,6 +126,12 @@ impl Demo<'_> {
         self.verified()?;
         self.tampered()?;
         self.crash().await?;
+        self.note_calls()?;
+        let refused = self.refused_call()?;
+        let away = self.ship().await?;
+        let away = self.outage(away).await?;
+        let away = self.proven(away, &refused).await?;
+        self.turned_back(away).await?;
         self.next()
     }
 
@@ -377,11 +379,6 @@ impl Demo<'_> {
             let expected = "1 call with unknown outcome";
             return Err(broken(expected, unknown.to_string()));
         }
-        self.summary.calls_recorded = len(evidence::ends(&rows).count());
-        if self.summary.calls_recorded != self.summary.calls_made {
-            let expected = format!("{} calls", self.summary.calls_made);
-            return Err(broken(&expected, count(self.summary.calls_recorded)));
-        }
         let outcome = self.verify(self.stage.data.root().to_owned().as_path())?;
         self.summary.verify_after_crash = Some(outcome.answer);
         expect(&outcome, Answer::Ok)
@@ -399,48 +396,6 @@ impl Demo<'_> {
         }
         client.close().await?;
         wrapped.ended().await
-    }
-
-    fn next(&mut self) -> Told<()> {
-        self.title("Look for yourself")?;
-        let data = self.stage.data.root().display().to_string();
-        let program = self.stage.shown_program();
-        let (set, dir) = if data
-            .chars()
-            .all(|c| c.is_alphanumeric() || "/._-".contains(c))
-        {
-            (format!("D={data}"), "$D")
-        } else {
-            (format!("D='{}'", data.replace('\'', r"'\''")), "\"$D\"")
-        };
-        self.story.line(&format!("{}{set}", story::INDENT))?;
-        let commands = [
-            (format!("{program} entries --data-dir {dir}"), "all of it"),
-            (
-                format!("{program} verify {dir}"),
-                "what was checked, what not",
-            ),
-            (
-                format!("{program} verify {dir}/{PROPS}/flipped"),
-                "exit code 1",
-            ),
-            (format!("rm -r {dir}"), "when you are done"),
-        ];
-        let widths = commands.iter().map(|(command, _)| command.chars().count());
-        let width = widths.max().unwrap_or(0);
-        for (command, what) in &commands {
-            let what = self.story.paint().dim(&format!("# {what}"));
-            self.story
-                .line(&format!("{}{command:width$}  {what}", story::INDENT))?;
-        }
-        self.summary.steps_done = self.story.step();
-        let took = latency(self.took_us());
-        let all = format!(
-            "All {} steps came out as told, in {took}.",
-            self.story.step()
-        );
-        let all = self.story.paint().green(&all);
-        self.story.line(&format!("\n{all}"))
     }
 }
 

@@ -17,8 +17,8 @@ use super::{PROPS, SERVER_HTTP, SERVER_STDIO, Told, USER, broken};
 use crate::env;
 use crate::error::ExpectedError;
 
-/// How often `agent.json` is looked for.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// How often a file that is to come is looked for.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// This program, and where the story takes place.
 #[derive(Debug, Clone)]
@@ -72,9 +72,14 @@ impl Stage {
 
     /// Starts `affiant run … -- affiant demo-server`.
     pub(super) fn wrapped(&self) -> Told<Wrapped> {
+        self.wrapped_in(self.data.root())
+    }
+
+    /// The same, with the trail in a directory.
+    pub(super) fn wrapped_in(&self, data: &Path) -> Told<Wrapped> {
         let mut command = self.affiant("run.log")?;
         command.args(["run", "--server", SERVER_STDIO, "--user", USER]);
-        command.arg("--data-dir").arg(self.data.root());
+        command.arg("--data-dir").arg(data);
         command.arg("--").arg(&self.program).arg("demo-server");
         let mut child = started(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         Ok(Wrapped {
@@ -127,7 +132,7 @@ impl Stage {
     }
 
     /// This program, untouched by the caller's environment, its stderr in a file.
-    fn affiant(&self, log: &str) -> Told<Command> {
+    pub(super) fn affiant(&self, log: &str) -> Told<Command> {
         let log = fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -137,6 +142,8 @@ impl Stage {
         for name in [env::DATA_DIR, env::USER, env::ROLE, env::LOG] {
             command.env_remove(name);
         }
+        // What verifiers remember of logs, among others.
+        command.env(env::XDG_STATE_HOME, self.props());
         command.stderr(log.into_file()).kill_on_drop(true);
         Ok(command)
     }
@@ -179,13 +186,13 @@ impl HttpServer {
     }
 }
 
-fn started(command: &mut Command) -> Told<Child> {
+pub(super) fn started(command: &mut Command) -> Told<Child> {
     command
         .spawn()
         .map_err(|error| broken("a process", error.to_string()))
 }
 
-async fn orderly(what: &str, child: &mut Child) -> Told<()> {
+pub(super) async fn orderly(what: &str, child: &mut Child) -> Told<()> {
     let status: ExitStatus = in_time(&format!("the end of `{what}`"), child.wait())
         .await?
         .map_err(|e| ExpectedError::storage(&e))?;

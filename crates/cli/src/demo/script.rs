@@ -111,6 +111,15 @@ pub(super) fn slow_call() -> Call {
     call
 }
 
+/// What the client does while the network is cut.
+pub(super) fn outage_calls() -> Vec<Call> {
+    vec![
+        Call::new("search_customers", &[("query", "lyon")], Ending::Success),
+        quick_call(),
+        Call::new(REFUSED_TOOL, &[("id", SPARED)], Ending::Error),
+    ]
+}
+
 /// A call that shows that all is well again.
 pub(super) fn quick_call() -> Call {
     Call::new("get_customer", &[("id", "C-1001")], Ending::Success)

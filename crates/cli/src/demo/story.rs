@@ -56,8 +56,9 @@ impl Story {
     pub(super) fn title(&mut self, title: &'static str) -> Told<()> {
         self.step += 1;
         self.title = title;
-        let number = self.paint.cyan(&self.step.to_string());
-        let text = format!("\n{number}  {}", self.paint.bold(title));
+        let width = INDENT.len();
+        let number = self.paint.cyan(&format!("{:<width$}", self.step));
+        let text = format!("\n{number}{}", self.paint.bold(title));
         self.line(&text)
     }
 

@@ -34,19 +34,24 @@ pub(super) struct Cut {
 
 /// Copies a data directory, without its secret keys: verification needs none.
 pub(super) fn copy(from: &Path, to: &Path) -> Told<DataDir> {
-    copy_dir(from, to).map_err(|e| ExpectedError::storage(&e))?;
+    copy_dir(from, to, false).map_err(|e| ExpectedError::storage(&e))?;
     Ok(DataDir::new(to))
 }
 
-fn copy_dir(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Copies a directory with everything in it, secret keys too.
+pub(super) fn copy_all(from: &Path, to: &Path) -> Told<()> {
+    copy_dir(from, to, true).map_err(|e| ExpectedError::storage(&e))
+}
+
+fn copy_dir(from: &Path, to: &Path, secrets: bool) -> std::io::Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let (name, path) = (entry.file_name(), entry.path());
         let secret = path.extension().is_some_and(|ending| ending == "key");
         if path.is_dir() && name != PROPS {
-            copy_dir(&path, &to.join(name))?;
-        } else if path.is_file() && !secret {
+            copy_dir(&path, &to.join(name), secrets)?;
+        } else if path.is_file() && (secrets || !secret) {
             fs::copy(&path, to.join(name))?;
         }
     }

@@ -1,5 +1,6 @@
 //! `affiant demo` tells its story to the end, and no secret of it is told or written.
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::process::Stdio;
 
@@ -15,14 +16,17 @@ fn every_step_comes_out_as_told() {
     let ran = sandbox.run(["demo", "--data-dir", dir.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(ran.stderr, "");
-    for step in 1..=8 {
-        let title = format!("\n{step}  ");
+    for step in 1..=12 {
+        let title = format!("\n{step:<3}");
         assert!(
             ran.stdout.contains(&title),
             "no step {step}: {}",
             ran.stdout
         );
     }
+    // Long lines are broken between words.
+    let words: Vec<_> = ran.stdout.split_whitespace().collect();
+    let words = words.join(" ");
     for told in [
         "export_report",
         "[redacted:aws-key]",
@@ -30,9 +34,13 @@ fn every_step_comes_out_as_told() {
         "no, the trail was altered, cut or forged",
         "seg-0000000000000000.aff",
         "outcome-unknown",
-        "All 8 steps came out as told",
+        "Each seal came back with a receipt",
+        "stands in the log exactly once",
+        "`affiant verify` of that file alone, offline: ok",
+        "receipt does not verify",
+        "All 12 steps came out as told",
     ] {
-        assert!(ran.stdout.contains(told), "no `{told}`: {}", ran.stdout);
+        assert!(words.contains(told), "no `{told}`: {}", ran.stdout);
     }
     assert!(!ran.stdout.contains('\x1b'), "colours without a terminal");
     for secret in SECRETS {
@@ -42,12 +50,17 @@ fn every_step_comes_out_as_told() {
     let wide = wide.map(|line| line.chars().count()).max();
     assert!(wide <= Some(100), "{wide:?} wide: {}", ran.stdout);
     // The commands it ends with do what it says, and it wants a directory of its own.
-    let flipped = dir.join("demo/flipped");
-    for (target, code) in [(&dir, 0), (&flipped, 1)] {
-        assert_eq!(
-            sandbox.run(["verify".as_ref(), target.as_os_str()]).code,
-            code
-        );
+    let trust = dir.join("demo/trust.policy");
+    let trust = [OsStr::new("--trust"), trust.as_os_str()];
+    for (target, trust, code) in [
+        ("flipped", &[][..], 1),
+        ("hub", &trust[..], 0),
+        ("one.proof", &trust[..], 0),
+        ("flipped.proof", &trust[..], 1),
+    ] {
+        let target = dir.join("demo").join(target);
+        let ran = sandbox.run([&[OsStr::new("verify"), target.as_os_str()][..], trust].concat());
+        assert_eq!(ran.code, code, "{ran:?}");
     }
     let again = sandbox.run(["demo", "--data-dir", dir.to_str().unwrap()]);
     assert_eq!(again.code, 2);
@@ -68,10 +81,12 @@ fn for_machines_it_is_one_object() {
     assert_eq!(ran.code, 0, "{ran:?}");
     let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     let expected = serde_json::json!({
-        "v": 1, "ok": true, "steps_done": 8, "error": null,
-        "calls_made": 14, "calls_recorded": 14, "calls_complete": 12, "calls_outcome_unknown": 1,
+        "v": 1, "ok": true, "steps_done": 12, "error": null,
+        "calls_made": 18, "calls_recorded": 18, "calls_complete": 12, "calls_outcome_unknown": 1,
         "redactions": ["aws-key", "key-password"], "secret_found": 0,
         "verify": "ok", "verify_flipped": "no", "verify_cut": "no", "verify_after_crash": "ok",
+        "calls_in_log": 18, "verify_log": "ok", "verify_proof": "ok", "verify_proof_flipped": "no",
+        "receipt_refused": true, "verify_turned_back": "no",
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&told[name], value, "{name}: {told}");
