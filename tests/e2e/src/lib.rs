@@ -7,12 +7,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
+pub mod aggregator;
 pub mod entries;
 pub mod gateway;
 pub mod guard;
 pub mod http;
 pub mod program;
 pub mod random;
+pub mod rough_link;
 pub mod scratch;
 pub mod tcp_tap;
 pub mod upstream;

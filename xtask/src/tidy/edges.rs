@@ -45,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "affiant-capture",
             "affiant-demo-server",
             "affiant-entry",
+            "affiant-log",
             "affiant-policy",
             "affiant-spool",
             "affiant-tlog",

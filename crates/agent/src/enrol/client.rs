@@ -82,7 +82,7 @@ pub fn enrol(options: &EnrolOptions) -> Result<Enrolment, EnrolError> {
     let csr = request.pem().map_err(EnrolError::Request)?;
     let body = json(&EnrolRequest {
         v: 1,
-        token: options.token.expose(),
+        token: options.token.secret_text(),
         source: ring.source(),
         csr: &csr,
         vkey: ring.signer().verifier_key().to_string(),

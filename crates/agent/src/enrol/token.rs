@@ -45,7 +45,7 @@ impl Token {
 
     /// The text as it was given, without white space around it.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub fn secret_text(&self) -> &str {
         &self.text
     }
 
@@ -76,7 +76,7 @@ mod tests {
         let part = URL_SAFE_NO_PAD.encode([7; 32]);
         let text = format!("affiant-token-v1.{part}.{part}");
         let token = Token::parse(&format!(" {text}\n")).unwrap();
-        assert_eq!(token.expose(), text);
+        assert_eq!(token.secret_text(), text);
         assert_eq!(token.ca_sha256(), &[7; 32]);
         assert!(!format!("{token:?}").contains(&part));
         for bad in [

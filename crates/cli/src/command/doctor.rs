@@ -176,13 +176,20 @@ fn enrolment(dir: &DataDir) -> Vec<Line> {
         Line::new(Level::Fail, "certificate", format!("ran out at {until}"))
             .hint("it is renewed when the aggregator is reached; is a process running that ships?")
     } else if found.renewal_is_due(now) {
-        Line::new(Level::Warn, "certificate", format!("holds until {until}, its renewal is due"))
-            .hint("it is renewed when the aggregator is reached; is a process running that ships?")
+        Line::new(
+            Level::Warn,
+            "certificate",
+            format!("holds until {until}, its renewal is due"),
+        )
+        .hint("it is renewed when the aggregator is reached; is a process running that ships?")
     } else {
         Line::new(Level::Ok, "certificate", format!("holds until {until}"))
     });
     let key = dir.ship().join("client.key");
-    if let Some(meta) = fs::metadata(&key).ok().filter(|meta| meta.mode() & 0o077 != 0) {
+    if let Some(meta) = fs::metadata(&key)
+        .ok()
+        .filter(|meta| meta.mode() & 0o077 != 0)
+    {
         let says = format!(
             "`{}` can be reached by others (mode {:04o}), and is refused",
             key.display(),

@@ -157,10 +157,27 @@ fn run_log(args: &Args, filter: &Filter, log: &Path) -> Result<Exit, ExpectedErr
     for row in last {
         show.row(&row)?;
     }
-    while args.follow {
+    if args.follow {
+        follow_log(filter, &mut stream, &mut show)?;
+    }
+    show.finish()?;
+    Ok(if stream.is_troubled() {
+        Exit::Incomplete
+    } else {
+        Exit::Ok
+    })
+}
+
+/// Shows entries as the log grows, until nobody reads any more.
+fn follow_log(
+    filter: &Filter,
+    stream: &mut LogStream,
+    show: &mut Show,
+) -> Result<(), ExpectedError> {
+    loop {
         show.flush()?;
         if show.out.is_closed() || reader_is_gone() {
-            break;
+            return Ok(());
         }
         stream.look()?;
         stream.drain(|row| {
@@ -170,12 +187,6 @@ fn run_log(args: &Args, filter: &Filter, log: &Path) -> Result<Exit, ExpectedErr
             Ok(!show.out.is_closed())
         })?;
     }
-    show.finish()?;
-    Ok(if stream.is_troubled() {
-        Exit::Incomplete
-    } else {
-        Exit::Ok
-    })
 }
 
 /// Shows entries as they come, until nobody reads any more.

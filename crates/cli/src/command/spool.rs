@@ -149,7 +149,10 @@ fn ship_all(dir: &DataDir, once: bool) -> Result<Exit, ExpectedError> {
     let names = dir.spool_names().map_err(|e| ExpectedError::storage(&e))?;
     let live = |name: &&String| Spool::is_locked(dir.spool(name)).unwrap_or(false);
     for name in names.iter().filter(live) {
-        say(&format!("spool {} is shipped by its own process", clean(name)));
+        say(&format!(
+            "spool {} is shipped by its own process",
+            clean(name)
+        ));
     }
     Ok(Exit::Ok)
 }
@@ -157,8 +160,7 @@ fn ship_all(dir: &DataDir, once: bool) -> Result<Exit, ExpectedError> {
 fn ship_refused(error: &ShipError) -> ExpectedError {
     let exit = match error {
         ShipError::NotEnrolled => {
-            return ExpectedError::caused(Exit::Usage, error)
-                .hint("affiant enroll URL --token T");
+            return ExpectedError::caused(Exit::Usage, error).hint("affiant enroll URL --token T");
         }
         ShipError::Head(_) | ShipError::Credentials(_) => Exit::Untrusted,
         ShipError::Enrolment(_) | ShipError::Name(_) => Exit::Usage,

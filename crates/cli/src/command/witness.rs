@@ -21,7 +21,7 @@ use crate::help;
 use crate::printer::{Stdout, say};
 
 const EXAMPLES: &str = "  \
-  affiant witness serve --name witness.example/w1 --log \"$(affiant key show log --data-dir D)\" --data-dir W";
+  affiant witness serve --name witness.example/w1 --log-key \"$(affiant key show log --data-dir D)\" --data-dir W";
 
 const EXITS: [Exit; 5] = [
     Exit::Ok,
@@ -57,7 +57,7 @@ struct Serve {
     name: String,
     /// Verifier key of a log it cosigns; may be given several times, and several for one log
     #[arg(long, value_name = "VKEY", required = true)]
-    log: Vec<String>,
+    log_key: Vec<String>,
     /// Where it listens
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7490")]
     listen: SocketAddr,
@@ -68,7 +68,7 @@ struct Serve {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     let Action::Serve(args) = &args.action;
-    let logs = known_logs(&args.log)?;
+    let logs = known_logs(&args.log_key)?;
     let signer = signer(&args.data_dir, &args.name)?;
     let vkey = signer.key().to_string();
     let store = DirWitnessStore::open(args.data_dir.join("memory"))

@@ -1,4 +1,4 @@
-//! The hub, `affiant serve`.
+//! The hub, `affiant serve`, and its witness, `affiant witness serve`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -6,6 +6,7 @@ use std::process::Stdio;
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::time::sleep;
 
@@ -13,6 +14,11 @@ use super::client::in_time;
 use super::process::{LOOK_AGAIN, Stage, orderly, started};
 use super::{Told, authority, broken};
 use crate::error::ExpectedError;
+
+/// Name of the witness's key.
+const WITNESS: &str = "localhost/affiant-demo-witness";
+/// What a hub says when a witness knows of a larger tree.
+const AHEAD: &str = "cosigned size ";
 
 /// A running aggregator.
 pub(super) struct Hub {
@@ -24,10 +30,27 @@ pub(super) struct Hub {
 }
 
 /// An aggregator that may not have come up yet.
-struct HubProcess {
+pub(super) struct HubProcess {
     child: Child,
     dir: PathBuf,
     log: PathBuf,
+}
+
+/// A running witness.
+pub(super) struct Witness {
+    _child: Child,
+    /// Host and port.
+    pub(super) address: String,
+    vkey: String,
+}
+
+/// What a witness knows better.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    /// Leaves of the tree it cosigned.
+    pub(super) cosigned: u64,
+    /// Leaves of the tree it was shown.
+    pub(super) shown: u64,
 }
 
 impl Stage {
@@ -45,7 +68,7 @@ impl Stage {
     }
 
     /// Starts `affiant serve --dev`.
-    fn hub_process(&self, dir: &Path) -> Told<HubProcess> {
+    pub(super) fn hub_process(&self, dir: &Path) -> Told<HubProcess> {
         let name = dir.file_name().unwrap_or_default().to_string_lossy();
         let log = format!("{name}.log");
         let mut command = self.affiant(&log)?;
@@ -55,6 +78,35 @@ impl Stage {
             child,
             dir: dir.to_owned(),
             log: self.props().join(log),
+        })
+    }
+
+    /// Starts `affiant witness serve` for one log and waits until it listens.
+    pub(super) async fn witness(&self, log_vkey: &str) -> Told<Witness> {
+        let mut command = self.affiant("witness.log")?;
+        command.args(["witness", "serve", "--name", WITNESS]);
+        command.args([
+            "--log-key",
+            log_vkey,
+            "--listen",
+            "127.0.0.1:0",
+            "--data-dir",
+        ]);
+        command.arg(self.props().join("witness"));
+        let mut child = started(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+        let silent = || broken("a witness that listens", "none; see `demo/witness.log`");
+        let stdout = child.stdout.take().ok_or_else(silent)?;
+        let mut lines = BufReader::new(stdout).lines();
+        let line = in_time("a witness that listens", lines.next_line()).await?;
+        let vkey = line.ok().flatten().ok_or_else(silent)?;
+        let said = read(&self.props().join("witness.log"))?;
+        let url = said
+            .split_whitespace()
+            .find(|word| word.starts_with("http://"));
+        Ok(Witness {
+            _child: child,
+            address: authority(url.ok_or_else(silent)?).to_owned(),
+            vkey,
         })
     }
 }
@@ -87,6 +139,27 @@ impl HubProcess {
         ours.then_some(state)
     }
 
+    /// Waits until it says that a witness knows of a larger tree.
+    pub(super) async fn objected(&self) -> Told<Ahead> {
+        let look = async {
+            loop {
+                let said = read(&self.log)?;
+                if let Some(ahead) = said.lines().find_map(ahead) {
+                    return Ok(ahead);
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        in_time("a witness that refuses to cosign", look).await?
+    }
+
+    /// Ends it, however it is doing, and lets go of its directory.
+    pub(super) async fn kill(mut self) -> Told<()> {
+        in_time("the end of a killed process", self.child.kill())
+            .await?
+            .map_err(|e| ExpectedError::storage(&e))
+    }
+
     /// Stops it with SIGTERM.
     async fn stop(mut self) -> Told<()> {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
@@ -98,6 +171,44 @@ impl HubProcess {
     }
 }
 
+impl Witness {
+    /// A C2SP tlog-policy that asks for it; with its URL for the log, without for verifiers.
+    pub(super) fn policy(&self, log_vkey: &str, with_url: bool) -> String {
+        let url = if with_url {
+            format!(" http://{}", self.address)
+        } else {
+            String::new()
+        };
+        let vkey = &self.vkey;
+        format!("log {log_vkey}\nwitness demo {vkey}{url}\nquorum demo\n")
+    }
+}
+
+/// `… cosigned size 112, but the log has size 93 …`
+fn ahead(line: &str) -> Option<Ahead> {
+    let (_, rest) = line.split_once(AHEAD)?;
+    let mut numbers = rest
+        .split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok());
+    Some(Ahead {
+        cosigned: numbers.next()?,
+        shown: numbers.next()?,
+    })
+}
+
 pub(super) fn read(path: &Path) -> Told<String> {
     fs::read_to_string(path).map_err(|e| ExpectedError::storage(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ahead;
+
+    #[test]
+    fn sizes_are_read_from_the_objection() {
+        let line = "ERROR x error=witness w cosigned size 112, but the log has size 93";
+        let found = ahead(line).unwrap();
+        assert_eq!((found.cosigned, found.shown), (112, 93));
+        assert!(ahead("INFO log").is_none());
+    }
 }

@@ -54,8 +54,8 @@ impl Demo<'_> {
         let index = index.ok_or_else(|| broken("the place of the entry", "none"))?;
         let mark = self.story.paint().green("✓");
         self.story.say(&format!(
-            "{mark} `affiant verify` of that file alone, offline: ok. Leaf {index} of {} is this entry, and its \
-             source sealed it.",
+            "{mark} `affiant verify` of that file alone, offline: ok. Leaf {index} of {} is this entry, its \
+             source sealed it, and a witness has seen the log that holds it.",
             away.log
         ))?;
         self.proof_flipped(&away, &proof).await?;

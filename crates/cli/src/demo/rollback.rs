@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::hub::read;
 use super::script;
 use super::shipping::{Away, ship_args, verify_args, write};
-use super::{Client, Demo, Told, broken, open_stdio, plural};
+use super::{Client, Demo, Told, broken, count, open_stdio, plural};
 use crate::printer::clean;
 
 /// The source that another history is made of.
@@ -28,25 +28,51 @@ impl Demo<'_> {
         self.story.say(
             "The hub is started on a copy from before the outage, with the same key at the same address.",
         )?;
-        self.edge_refuses(&mut away, &old).await?;
+        let leaves = self.witness_refuses(&old).await?;
+        self.edge_refuses(&mut away, &old, leaves).await?;
         self.verifier_refuses(&away, &old).await?;
         self.put_right(&mut away).await
     }
 
-    /// The copy grows past what the edge remembers.
-    async fn edge_refuses(&mut self, away: &mut Away, old: &Path) -> Told<()> {
+    /// The copy asks the witness, as its configuration says. Gives back how many leaves it has.
+    async fn witness_refuses(&mut self, old: &Path) -> Told<u64> {
+        let process = self.stage.hub_process(old)?;
+        let ahead = process.objected().await?;
+        process.kill().await?;
+        if ahead.cosigned <= ahead.shown {
+            return Err(broken(
+                "a witness that knows a larger tree",
+                format!("{ahead:?}"),
+            ));
+        }
+        self.summary.witness_refused = true;
+        let mark = self.story.paint().red("✗");
+        self.story.say(&format!(
+            "{mark} The witness cosigned {}, is shown {}, and refuses (409). The hub does not go on.",
+            plural(ahead.cosigned, "leaf", "leaves"),
+            count(ahead.shown)
+        ))?;
+        Ok(ahead.shown)
+    }
+
+    /// The copy goes on without the witness, and grows past what the edge remembers.
+    async fn edge_refuses(&mut self, away: &mut Away, old: &Path, leaves: u64) -> Told<()> {
+        let config = old.join("dev.toml");
+        let text = read(&config)?;
+        let without = text.split("\n[witness]").next().unwrap_or_default();
+        write(&config, without)?;
         self.start_hub(away, old).await?;
         away.relay.heal();
         let edge = self.stage.data.root().to_owned();
-        let leaves = self.remembered()?;
-        self.another_history(away, old, leaves).await?;
+        let missing = self.remembered()?.saturating_sub(leaves);
+        self.another_history(away, old, missing).await?;
         let ran = self.stage.run(&ship_args(&edge)).await?.expect(UNTRUSTED)?;
         let why = ran.told("error: ")?.split(": ");
         let why = why.take(2).collect::<Vec<_>>().join(": ");
         self.summary.receipt_refused = true;
         let mark = self.story.paint().red("✗");
         self.story.say(&format!(
-            "{mark} Grown past {} with another source's entries, it answers the edge. \
+            "{mark} Without the witness, and grown past {} with another source's entries, it answers the edge. \
              The edge: {}. Nothing is released.",
             plural(self.remembered()?, "leaf", "leaves"),
             clean(&why)
@@ -54,7 +80,7 @@ impl Demo<'_> {
     }
 
     /// Another source ships to the copy until it is longer than what the edge remembers.
-    async fn another_history(&mut self, away: &Away, old: &Path, leaves: u64) -> Told<()> {
+    async fn another_history(&mut self, away: &Away, old: &Path, missing: u64) -> Told<()> {
         let data = self.stage.props().join(STRANGER);
         let args: [&OsStr; 6] = [
             "key".as_ref(),
@@ -70,7 +96,7 @@ impl Demo<'_> {
         let mut wrapped = self.stage.wrapped_in(&data)?;
         let mut client: Client = open_stdio(&mut wrapped).await?;
         // A call is at least two leaves.
-        for _ in 0..=leaves / 4 {
+        for _ in 0..=missing / 2 {
             client.call(&script::quick_call()).await?;
         }
         client.close().await?;

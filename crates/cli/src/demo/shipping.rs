@@ -1,4 +1,4 @@
-//! The trail leaves the machine: a hub, and receipts.
+//! The trail leaves the machine: a hub, its witness, and receipts.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -7,9 +7,12 @@ use std::path::{Path, PathBuf};
 use affiant_agent::ship::checkpoint_path;
 use fs_err as fs;
 use serde_json::Value;
+use tokio::time::sleep;
 
-use super::hub::{Hub, read};
+use super::client::in_time;
+use super::hub::{Hub, Witness, read};
 use super::ledger::Ledger;
+use super::process::LOOK_AGAIN;
 use super::relay::Relay;
 use super::{Demo, Told, broken, count, evidence, len, plural};
 use crate::error::ExpectedError;
@@ -23,10 +26,12 @@ pub(super) struct Away {
     /// The name of its log.
     pub(super) log: String,
     pub(super) relay: Relay,
-    /// What a verifier trusts: the log, the source.
+    /// What a verifier trusts: the log, the witness, the source.
     pub(super) trust: PathBuf,
     /// The name of the edge.
     pub(super) source: String,
+    /// It cosigns for as long as it lives.
+    _witness: Witness,
 }
 
 impl Away {
@@ -49,20 +54,33 @@ impl Demo<'_> {
         Ok(away)
     }
 
+    /// The hub makes the log's key, the witness is told of it, the hub is told of the witness.
     async fn open_hub(&mut self) -> Told<Away> {
         let dir = self.stage.props().join("hub");
-        let hub = self.stage.hub(&dir).await?;
+        self.stage.hub(&dir).await?.stop().await?;
         let vkey = read(&dir.join("keys/log.vkey"))?.trim().to_owned();
+        let witness = self.stage.witness(&vkey).await?;
         let trust = self.stage.props().join("trust.policy");
         let source_vkey = read(&self.stage.data.keys().join("source.vkey"))?;
         let source_vkey = source_vkey.trim();
+        let policy = witness.policy(&vkey, false);
+        write(&trust, &format!("{policy}source {source_vkey}\n"))?;
         write(
-            &trust,
-            &format!("log {vkey}\nquorum none\nsource {source_vkey}\n"),
+            &self.stage.props().join("witness.policy"),
+            &witness.policy(&vkey, true),
         )?;
+        let config = dir.join("dev.toml");
+        let chosen = read(&config)?;
+        let asks = "\n[witness]\npolicy_file = \"../witness.policy\"\n";
+        write(&config, &format!("{chosen}{asks}"))?;
+        let hub = self.stage.hub(&dir).await?;
         self.story.say(&format!(
             "hub      `affiant serve` at {}, log {}",
             hub.ingest, hub.name
+        ))?;
+        self.story.say(&format!(
+            "witness  `affiant witness serve` at {}, asked to cosign what that log signs",
+            witness.address
         ))?;
         Ok(Away {
             relay: Relay::start(hub.ingest.clone()).await?,
@@ -71,6 +89,7 @@ impl Demo<'_> {
             hub: Some(hub),
             dir,
             trust,
+            _witness: witness,
         })
     }
 
@@ -196,6 +215,7 @@ impl Demo<'_> {
 
     /// `affiant verify` of the hub's log, by the trust file. Says what it came to.
     pub(super) async fn hub_verified(&mut self, away: &Away, after: Option<&str>) -> Told<()> {
+        cosigned(&away.dir).await?;
         let ran = self.stage.run(&verify_args(&away.trust, &away.dir)).await?;
         let outcome = ran.expect(0)?.json()?;
         let number = |pointer| {
@@ -209,16 +229,36 @@ impl Demo<'_> {
             .and_then(Value::as_str)
             .map(str::to_owned);
         self.summary.log_leaves = number("/checkpoint/size");
+        if outcome.pointer("/checkpoint/cosigned/0").is_none() {
+            return Err(broken("a cosigned checkpoint", "none"));
+        }
         let mark = self.story.paint().green("✓");
         self.story.say(&format!(
-            "{mark} `affiant verify` of the log{}, trusting the keys of log and source: ok. {}: {} \
-             under {}.",
+            "{mark} `affiant verify` of the log{}, trusting the keys of log, witness and source: ok. {}: {} \
+             under {}; cosigned by the witness.",
             after.unwrap_or_default(),
             plural(number("/checkpoint/size"), "leaf", "leaves"),
             plural(number("/log/counts/entries"), "entry", "entries"),
             plural(number("/log/counts/seals"), "seal", "seals"),
         ))
     }
+}
+
+/// Waits until the newest checkpoint is cosigned: the witness is asked once a second.
+async fn cosigned(hub: &Path) -> Told<()> {
+    let path = hub.join("log/checkpoint");
+    let look = async {
+        while read(&path)?
+            .lines()
+            .filter(|line| line.starts_with('—'))
+            .count()
+            < 2
+        {
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    };
+    in_time("a cosigned checkpoint", look).await?
 }
 
 pub(super) fn ship_args(edge: &Path) -> [&OsStr; 5] {

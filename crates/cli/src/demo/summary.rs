@@ -31,6 +31,7 @@ pub(crate) struct Summary {
     pub(super) proof_bytes: u64,
     pub(super) verify_proof: Option<String>,
     pub(super) verify_proof_flipped: Option<String>,
+    pub(super) witness_refused: bool,
     pub(super) receipt_refused: bool,
     pub(super) verify_turned_back: Option<String>,
     pub(super) error: Option<String>,

@@ -50,14 +50,15 @@ impl Drop for Aggregator {
 fn spawn(sandbox: &Sandbox) -> Child {
     let dir = sandbox.path("aggregator");
     let mut command = sandbox.affiant(["serve", "--dev", "--data-dir", dir.to_str().unwrap()]);
-    let child = command.stderr(Stdio::null()).spawn().unwrap();
+    let mut child = command.stderr(Stdio::null()).spawn().unwrap();
     for _ in 0..600 {
         if dir.join("serve.json").exists() {
             return child;
         }
         std::thread::sleep(Duration::from_millis(50));
     }
-    panic!("`affiant serve` did not come up");
+    let _ = child.kill();
+    panic!("`affiant serve` did not come up: {:?}", child.wait());
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn it_says_where_it_listens_stops_in_order_and_comes_back_at_the_same_place() {
     let mut aggregator = Aggregator::start();
     let serve_json = aggregator.dir().join("serve.json");
     let first: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&serve_json).unwrap()).unwrap();
+        serde_json::from_slice(&fs_err::read(&serve_json).unwrap()).unwrap();
     assert_eq!(first["pid"], aggregator.child.id());
     assert!(
         first["ingest"]
@@ -82,7 +83,7 @@ fn it_says_where_it_listens_stops_in_order_and_comes_back_at_the_same_place() {
     assert!(!serve_json.exists());
     aggregator.child = spawn(&aggregator.sandbox);
     let again: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(&serve_json).unwrap()).unwrap();
+        serde_json::from_slice(&fs_err::read(&serve_json).unwrap()).unwrap();
     for member in ["api", "ingest", "log", "name"] {
         assert_eq!(again[member], first[member]);
     }
@@ -133,7 +134,7 @@ fn a_roster_is_signed_with_a_key_that_stays_elsewhere() {
     assert_eq!(shown.code, 0, "{shown:?}");
     let shown: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
     assert_eq!(shown["serial"], 1);
-    std::fs::write(aggregator.dir().join("keys/admin.vkey"), "").unwrap();
+    fs_err::write(aggregator.dir().join("keys/admin.vkey"), "").unwrap();
     assert_eq!(aggregator.run(&["roster", "show"]).code, 4);
 }
 

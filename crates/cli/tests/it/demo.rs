@@ -37,6 +37,7 @@ fn every_step_comes_out_as_told() {
         "Each seal came back with a receipt",
         "stands in the log exactly once",
         "`affiant verify` of that file alone, offline: ok",
+        "refuses (409)",
         "receipt does not verify",
         "All 12 steps came out as told",
     ] {
@@ -86,7 +87,7 @@ fn for_machines_it_is_one_object() {
         "redactions": ["aws-key", "key-password"], "secret_found": 0,
         "verify": "ok", "verify_flipped": "no", "verify_cut": "no", "verify_after_crash": "ok",
         "calls_in_log": 18, "verify_log": "ok", "verify_proof": "ok", "verify_proof_flipped": "no",
-        "receipt_refused": true, "verify_turned_back": "no",
+        "witness_refused": true, "receipt_refused": true, "verify_turned_back": "no",
     });
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&told[name], value, "{name}: {told}");

@@ -20,14 +20,15 @@ impl Aggregator {
         let sandbox = Sandbox::new();
         let dir = sandbox.path("aggregator");
         let mut command = sandbox.affiant(["serve", "--dev", "--data-dir", dir.to_str().unwrap()]);
-        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
         for _ in 0..600 {
             if dir.join("serve.json").exists() {
                 return Self { sandbox, child };
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("`affiant serve` did not come up");
+        let _ = child.kill();
+        panic!("`affiant serve` did not come up: {:?}", child.wait());
     }
 
     fn dir(&self) -> PathBuf {
@@ -96,10 +97,10 @@ fn lines_of_every_format_come_into_the_log_and_each_unknown_one_is_named() {
 #[test]
 fn a_file_of_known_lines_is_well_and_longer_than_one_request() {
     let aggregator = Aggregator::start();
-    let text = std::fs::read_to_string(fixture("toolhive/audit.jsonl")).unwrap();
+    let text = fs_err::read_to_string(fixture("toolhive/audit.jsonl")).unwrap();
     let line = text.lines().next().unwrap();
     let file = aggregator.sandbox.path("long.jsonl");
-    let mut out = std::fs::File::create(&file).unwrap();
+    let mut out = fs_err::File::create(&file).unwrap();
     // Each line half a megabyte, so that 10 of them are two requests.
     let padded = line.replacen('{', &format!("{{\"pad\":\"{}\",", "x".repeat(500_000)), 1);
     for _ in 0..10 {
@@ -123,7 +124,7 @@ fn what_cannot_be_read_or_reached_has_its_code() {
     assert_eq!(run(file, ["--url", "http://127.0.0.1:1"]), 5);
     assert_eq!(run("/nowhere.jsonl", ["--url", "http://127.0.0.1:1"]), 2);
     assert_eq!(run(file, ["--url", "127.0.0.1:1"]), 2);
-    std::fs::create_dir(sandbox.path("stopped")).unwrap();
+    fs_err::create_dir(sandbox.path("stopped")).unwrap();
     let stopped = sandbox.path("stopped");
     assert_eq!(run(file, ["--data-dir", stopped.to_str().unwrap()]), 5);
     assert_eq!(run(file, ["--data-dir", "/nowhere"]), 2);

@@ -7,5 +7,6 @@ mod badinput;
 mod conformance;
 mod crash;
 mod leak;
+mod log;
 mod servers;
 mod transcripts;

@@ -15,7 +15,7 @@ pub(crate) enum Source {
     /// A directory in the tlog-tiles layout.
     Dir(PathBuf),
     /// A URL that serves one.
-    Url(Remote),
+    Url(Box<Remote>),
 }
 
 /// A file could not be read.

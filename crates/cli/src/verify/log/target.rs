@@ -21,7 +21,7 @@ pub(crate) fn find(target: &Path) -> Result<Option<LogTarget>, ExpectedError> {
     let name = target.display().to_string();
     if name.starts_with("http://") || name.starts_with("https://") {
         return Ok(Some(LogTarget {
-            source: Source::Url(Remote::new(&name)?),
+            source: Source::Url(Box::new(Remote::new(&name)?)),
             name,
             key: None,
         }));
