@@ -25,6 +25,9 @@ pub struct Leftovers {
     pub strangers_named: Vec<String>,
 }
 
+/// Whether bytes are what their path says.
+type WellFormed = fn(LogPath, &[u8]) -> bool;
+
 enum Place {
     Asked,
     Narrower(String),
@@ -44,7 +47,7 @@ impl Leftovers {
         files: &F,
         report: &mut FilesReport,
     ) -> Result<(), F::Error> {
-        let (place, well_formed): (Place, fn(LogPath, &[u8]) -> bool) = match path.parse() {
+        let (place, well_formed): (Place, WellFormed) = match path.parse() {
             Ok(LogPath::Checkpoint) => return Ok(()),
             Ok(LogPath::Tile(id)) => (tile(id, size), is_tile),
             Ok(LogPath::Bundle(id)) => (bundle(id, size), is_bundle),

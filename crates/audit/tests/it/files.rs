@@ -13,7 +13,7 @@ use affiant_tlog::policy::PolicyReport;
 use affiant_tlog::tile::TreeWriter;
 use affiant_tlog::{Checkpoint, LeafIndex, leaf_hash};
 
-use super::world::{LOG, World, key, vkey};
+use crate::world::{LOG, World, key, vkey};
 
 /// A log as it lies on disk.
 #[derive(Debug, Clone, Default)]
@@ -57,7 +57,7 @@ impl Stored {
 
 /// The checkpoint over these leaves, signed by the log and one witness.
 pub(crate) fn note(leaves: &[Vec<u8>]) -> Note {
-    let checkpoint = super::world::checkpoint(leaves);
+    let checkpoint = crate::world::checkpoint(leaves);
     let mut note = checkpoint.sign(&key(LOG, 200)).unwrap();
     let cosignature = witness()
         .cosign(note.text(), PosixTime(1_795_330_441))
@@ -157,7 +157,7 @@ fn a_log_that_grew_since_its_checkpoint_holds() {
     let mut stored = Stored::of(&world.leaves, &[300]);
     // Partial files of the older tree are gone.
     stored.0.retain(|path, _| !path.contains("/001.p/"));
-    let checkpoint = super::world::checkpoint(&world.leaves[..300]);
+    let checkpoint = crate::world::checkpoint(&world.leaves[..300]);
     let (files, ..) = check(&stored, &checkpoint);
     assert_eq!(files.findings, []);
     let (.., leftovers) = check(&Stored::of(&world.leaves, &[300]), &checkpoint);

@@ -73,7 +73,11 @@ fn codes(report: &ProofReport) -> Vec<&'static str> {
 pub(crate) fn forged(honest: &[u8]) -> Vec<u8> {
     let mut proof = TlogProof::parse(honest).unwrap();
     let mut extra: serde_json::Value = serde_json::from_slice(&proof.extra).unwrap();
-    extra["entry"] = extra["entry"].as_str().unwrap().replace("Ada", "Bob").into();
+    extra["entry"] = extra["entry"]
+        .as_str()
+        .unwrap()
+        .replace("Ada", "Bob")
+        .into();
     proof.extra = serde_json::to_vec(&extra).unwrap();
     proof.to_bytes()
 }

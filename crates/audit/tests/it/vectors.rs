@@ -22,7 +22,10 @@ fn kept_log(name: &str, leaves: &[Vec<u8>], published: &[usize]) {
     for (path, bytes) in &Stored::of(leaves, published).0 {
         kept_bytes(&format!("{dir}/log/{path}"), bytes);
     }
-    kept(&format!("{dir}/keys/log.vkey"), format!("{}\n", vkey(LOG, 200)).as_bytes());
+    kept(
+        &format!("{dir}/keys/log.vkey"),
+        format!("{}\n", vkey(LOG, 200)).as_bytes(),
+    );
 }
 
 #[test]
