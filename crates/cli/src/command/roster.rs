@@ -271,9 +271,14 @@ fn admin_keys(dir: &StateDir) -> Result<Vec<VerifierKey>, ExpectedError> {
 
 fn signer(path: &Path) -> Result<SignerKey, ExpectedError> {
     let read = files::signer(path);
-    let read = read.map_err(|error| match error {
-        files::FileError::Io(_) => ExpectedError::caused(Exit::Usage, &error),
-        _ => ExpectedError::caused(Exit::Untrusted, &error),
+    let read = read.map_err(|error| {
+        let unreadable = matches!(error, files::FileError::Io(_));
+        let exit = if unreadable {
+            Exit::Usage
+        } else {
+            Exit::Untrusted
+        };
+        ExpectedError::caused(exit, &error)
     })?;
     read.ok_or_else(|| {
         ExpectedError::usage(format!("there is no admin key `{}`", path.display()))

@@ -96,13 +96,20 @@ fn start_refused(error: &StartError) -> ExpectedError {
             return ExpectedError::caused(Exit::Unreachable, error)
                 .hint("another process may listen there; give another address");
         }
-        StartError::Locked { .. } | StartError::OtherLog { .. } => Exit::Usage,
+        StartError::Locked { .. } | StartError::OtherLog { .. } | StartError::Policy { .. } => {
+            Exit::Usage
+        }
         StartError::KeyLost { .. } => Exit::Untrusted,
         StartError::File(file) if file.is_unsafe() => Exit::Untrusted,
         StartError::Ca(affiant_aggregator::ca::CaError::File(file)) if file.is_unsafe() => {
             Exit::Untrusted
         }
-        _ => Exit::Storage,
+        StartError::Ca(_)
+        | StartError::Tls(_)
+        | StartError::File(_)
+        | StartError::Log(_)
+        | StartError::Index(_)
+        | _ => Exit::Storage,
     };
     ExpectedError::caused(exit, error)
 }

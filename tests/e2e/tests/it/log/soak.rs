@@ -19,17 +19,11 @@ const EDGES: u64 = 3;
 const ROUNDS: u64 = 25;
 
 /// An edge that calls, is killed, and calls again, until told to stop; returns what was answered.
-fn live(
-    data: PathBuf,
-    seen: PathBuf,
-    next: Arc<AtomicU64>,
-    over: Arc<AtomicBool>,
-    seed: u64,
-) -> Vec<u64> {
+fn live(data: &Path, seen: &Path, next: &AtomicU64, over: &AtomicBool, seed: u64) -> Vec<u64> {
     let mut answered = Vec::new();
     let mut lives = seed;
     while !over.load(Ordering::Relaxed) {
-        let mut wrapper = wrapped(&data, "crm", &seen);
+        let mut wrapper = wrapped(data, "crm", seen);
         let mut stdin = wrapper.child().stdin.take().unwrap();
         let mut stdout = BufReader::new(wrapper.child().stdout.take().unwrap());
         lives = lives
@@ -78,7 +72,7 @@ fn nothing_acknowledged_is_lost_whatever_fails() {
         let (edge, seen) = (edge.clone(), scratch.path(format!("seen-{n}")));
         let (next, over, seed) = (Arc::clone(&next), Arc::clone(&over), random.below(1 << 50));
         lives.push(std::thread::spawn(move || {
-            live(edge, seen, next, over, seed)
+            live(&edge, &seen, &next, &over, seed)
         }));
     }
     for _ in 0..ROUNDS {
