@@ -1,6 +1,7 @@
 //! The trail: what it keeps through stops, crashes, full disks and key changes.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use affiant_agent::keys::{HeadFile, KeyRing, load_trust};
 use affiant_agent::state::DataDir;
@@ -262,7 +263,14 @@ fn full(on_full: OnFull) {
         "{:?}",
         kinds.last()
     );
-    assert!(report.verdict != Verdict::Ok, "a gap is never a pass");
+    // A group may be too large where the smaller one of the close still fits: then nothing is lost.
+    let stats = trail.stats();
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let missing = count(&stats.entries_lost) + count(&stats.calls_dropped);
+    assert!(
+        missing == 0 || report.verdict != Verdict::Ok,
+        "a gap with {missing} missing is never a pass"
+    );
     assert!(report.verdict != Verdict::Untrusted);
 }
 
