@@ -20,9 +20,8 @@ use tokio::task::JoinSet;
 
 use super::upstream::TCP_KEEPALIVE;
 
-/// Most header fields of a message. hyper's own default is 100, Node takes 2000; hyper fills two
-/// tables of so many rows for each head it reads, and 2000 cost every call a tenth of its time.
-pub(super) const HEADERS_MAX: usize = 512;
+/// Most header fields of a message: as many as Node takes. hyper's own default is 100.
+pub(super) const HEADERS_MAX: usize = 2000;
 /// Pause after `accept` failed, when the process is out of descriptors, say.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

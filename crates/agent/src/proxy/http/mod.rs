@@ -14,7 +14,7 @@
 //!
 //! Bodies have no limit. A POST body up to `request_hold_bytes_max` is held until its calls are on
 //! record; of a larger one, the last piece is. Heads are bounded by hyper's read buffer (about 400 KiB) and
-//! 512 fields. There is no timeout on a stream.
+//! 2000 fields. There is no timeout on a stream.
 
 mod answer;
 mod body;
