@@ -17,6 +17,7 @@ use affiant_tlog::Checkpoint;
 use super::batch::{Batch, Filling, Heading, Piece, Stage};
 use super::keeper::Keeper;
 use super::lock::FileLock;
+use super::receipt_age::ReceiptAge;
 use super::source::{Found, Group, Source};
 use super::stats::SpoolCounts;
 use crate::trail::Release;
@@ -368,15 +369,17 @@ impl Chain {
 
     // === acknowledging ===
 
-    /// Moves on over batches that are done, in order. True if that was any.
-    pub(super) fn advance(&mut self) -> bool {
-        let mut moved = false;
+    /// Moves on over batches that are done, in order; how long the oldest entry of each has waited goes
+    /// to `ages`.
+    pub(super) fn advance(&mut self, now_utc_us: i64, ages: &ReceiptAge) {
         while self.batches.front().is_some_and(|b| b.stage == Stage::Done) {
             let Some(done) = self.batches.pop_front() else {
                 break;
             };
-            moved = true;
             self.rewinds = 0;
+            if let Some(oldest) = done.pieces.iter().map(|piece| piece.sealed_utc_us).min() {
+                ages.observe_us(now_utc_us.saturating_sub(oldest));
+            }
             self.unreleased_bytes += done.bytes();
             for piece in &done.pieces {
                 if piece.last >= self.acknowledged {
@@ -386,7 +389,6 @@ impl Chain {
                 }
             }
         }
-        moved
     }
 
     /// Batches whose receipts verified under checkpoints that are not on the line.

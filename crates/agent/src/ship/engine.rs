@@ -217,7 +217,7 @@ impl Engine {
                 tracing::warn!(%error, spool = %chain.name, "spool cannot be read");
             }
         }
-        self.settle_held();
+        self.settle_held(now);
         self.keep(now);
         self.connect(now);
         self.send(now);

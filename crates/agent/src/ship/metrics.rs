@@ -65,6 +65,7 @@ impl Collector for ShipCollector {
             return Ok(());
         }
         self.totals(&mut to)?;
+        self.0.receipt_age.encode(&mut to)?;
         let now = crate::clock::now().utc_us;
         let not_after_us = self.0.not_after_us.load(Ordering::Relaxed);
         let left_s = not_after_us.saturating_sub(now) / 1_000_000;
@@ -128,6 +129,12 @@ impl ShipCollector {
                 "Receipts that did not verify",
                 None,
                 read(&self.0.receipts_refused),
+            ),
+            (
+                "ship_rollbacks",
+                "Answers by which the log is smaller than it was: nothing is released",
+                None,
+                read(&self.0.rollbacks),
             ),
         ];
         for (name, help, unit, value) in totals {

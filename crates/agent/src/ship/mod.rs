@@ -18,6 +18,7 @@
 //! | nobody there, connection breaks, 429, 5xx | keeps everything, waits up to 30 s with jitter, or as told |
 //! | 409 gap | goes back to what is expected, or says that it is gone |
 //! | 409 fork | stops the chain |
+//! | 409 rolled-back | stops, keeps both notes as evidence, asks every minute whether the log is back |
 //! | 401, 403, a certificate that is not taken | stops, asks again every minute |
 //! | a receipt that does not verify | stops, keeps the evidence, asks every minute whether the log proves what it should |
 //!
@@ -37,6 +38,7 @@ mod keeper;
 mod lock;
 mod metrics;
 mod orphans;
+mod receipt_age;
 mod source;
 mod stats;
 
@@ -50,6 +52,7 @@ use affiant_entry::SpoolNameError;
 use tokio::sync::Notify;
 
 pub use head::HeadError;
+pub use receipt_age::ReceiptAge;
 pub use stats::{ShipState, ShipStats, SpoolCounts};
 
 pub(crate) use metrics::ShipCollector;

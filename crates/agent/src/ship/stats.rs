@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use super::receipt_age::ReceiptAge;
+
 /// How shipping stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ShipState {
@@ -57,6 +59,10 @@ pub struct ShipStats {
     pub duplicates: AtomicU64,
     /// Receipts that did not verify.
     pub receipts_refused: AtomicU64,
+    /// Answers that the log is smaller than it was.
+    pub rollbacks: AtomicU64,
+    /// How long entries waited for their receipt.
+    pub receipt_age: ReceiptAge,
     /// When the certificate ends: microseconds since the Unix epoch; 0 if there is none.
     pub not_after_us: AtomicI64,
     state: AtomicU64,

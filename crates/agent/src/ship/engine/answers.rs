@@ -132,11 +132,11 @@ impl Engine {
                 Place::Unlinked | Place::Fork => Stage::Held(checkpoint.clone()),
             };
         }
-        chain.advance();
+        chain.advance(now.utc_us, &self.stats.receipt_age);
     }
 
     /// Receipts under checkpoints that were not known to continue the newest one: are they now?
-    pub(super) fn settle_held(&mut self) {
+    pub(super) fn settle_held(&mut self, now: Moment) {
         let newest = self.head.newest().map_or_else(Default::default, |c| c.size);
         let asked = self.under_way.iter().any(|batch| batch.base == newest);
         let mut fork = false;
@@ -153,10 +153,9 @@ impl Engine {
                     Place::Unlinked => {}
                 }
             }
-            chain.advance();
+            chain.advance(now.utc_us, &self.stats.receipt_age);
         }
         if fork {
-            let now = crate::clock::now();
             self.refuse("log has two trees of one size: it has forked", now);
         }
     }
@@ -205,6 +204,10 @@ impl Engine {
                 }
                 self.note_refusal(&why, now);
             }
+            (409, "rolled-back") => {
+                self.put_back(answered, 0);
+                self.take_rollback(&problem, now);
+            }
             (401 | 403, _) => {
                 self.put_back(answered, 0);
                 self.refuse(
@@ -222,6 +225,25 @@ impl Engine {
                 self.failing_since_us.get_or_insert(now.mono_us);
                 self.put_back(answered, now.mono_us.saturating_add(FAULTY_PAUSE_US));
             }
+        }
+    }
+
+    /// The log has fewer leaves than it proved before: as bad as a receipt that says so.
+    fn take_rollback(&mut self, problem: &Problem, now: Moment) {
+        let remembered = self.head.newest().map_or(0, |newest| newest.size.0);
+        // Without the size of today, which moves while the log grows again: one line for one rollback.
+        let why = format!("log was rolled back: it has fewer leaves than the {remembered} it proved before");
+        count(&self.stats.rollbacks, 1);
+        let known = self.refused.as_ref() == Some(&why);
+        self.refuse(&why, now);
+        if !known {
+            let offered: Option<String> = problem.fact("checkpoint");
+            let evidence = serde_json::json!({
+                "remembered": self.head.note(),
+                "offered": offered,
+                "said": problem.detail,
+            });
+            self.keep_evidence_of(&evidence, now);
         }
     }
 

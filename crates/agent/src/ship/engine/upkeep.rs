@@ -112,13 +112,17 @@ impl Engine {
 
     /// Keeps two notes of the log that contradict each other.
     pub(super) fn keep_evidence(&self, receipt: &Receipt, now: Moment) {
-        let dir = self.dir.ship();
-        let stamp = rfc3339(now.utc_us).replace(':', "");
-        let path = dir.join(format!("evidence-{stamp}.json"));
         let json = serde_json::json!({
             "remembered": self.head.note(),
             "receipt": String::from_utf8_lossy(&receipt.to_json()),
         });
+        self.keep_evidence_of(&json, now);
+    }
+
+    /// Keeps what the log signed beside what it says now.
+    pub(super) fn keep_evidence_of(&self, json: &serde_json::Value, now: Moment) {
+        let stamp = rfc3339(now.utc_us).replace(':', "");
+        let path = self.dir.ship().join(format!("evidence-{stamp}.json"));
         if let Err(error) = write_whole(&path, &format!("{json}\n"), 0o644) {
             tracing::error!(%error, "evidence cannot be written down");
         }
