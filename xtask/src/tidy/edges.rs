@@ -8,6 +8,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("affiant-entry", &["affiant-tlog"]),
     ("affiant-capture", &["affiant-entry"]),
     ("affiant-policy", &["affiant-entry"]),
+    ("affiant-config", &[]),
     ("affiant-spool", &[]),
     ("affiant-log", &["affiant-tlog"]),
     ("affiant-audit", &["affiant-entry", "affiant-tlog"]),
@@ -15,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "affiant-aggregator",
         &[
             "affiant-audit",
+            "affiant-config",
             "affiant-entry",
             "affiant-kernel-clock",
             "affiant-log",
@@ -28,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "affiant-agent",
         &[
             "affiant-capture",
+            "affiant-config",
             "affiant-entry",
             "affiant-kernel-clock",
             "affiant-policy",
@@ -63,6 +66,7 @@ const PURE: &[&str] = &[
     "affiant-tlog",
     "affiant-capture",
     "affiant-policy",
+    "affiant-config",
     "affiant-audit",
 ];
 

@@ -1,10 +1,9 @@
 //! From what the file says to what the gateway uses: bounds, cross-checks, defaults.
 
-use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
-use std::time::Duration;
 
+use affiant_config::{At, ConfigError, Place};
 use affiant_entry::SourceId;
 use http::Uri;
 use http::uri::Scheme;
@@ -12,8 +11,7 @@ use toml::Spanned;
 
 use crate::trail::{Intent, OnFull};
 
-use super::error::{ConfigError, Place};
-use super::file::{self, At, File};
+use super::file::{self, File};
 use super::settings::{
     AdminSettings, GatewaySettings, HostPolicy, RouteSettings, Settings, TrailSettings,
     TransportKind, Upstream,
@@ -21,33 +19,22 @@ use super::settings::{
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
-pub(super) fn settings(at: &Place<'_>, file: File, digest: String) -> Result<Settings> {
+pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
     let gateway = gateway(at, file.gateway)?;
     let routes = routes(at, file.route, &gateway)?;
     let admin_default = AdminSettings::default();
     Ok(Settings {
-        source: source(at, file.source.id)?,
+        source: at.id("id", file.source.id, SourceId::new)?,
         trail: trail(at, file.trail)?,
         redact_rule_files: rule_files(at, file.redact.rule_files)?,
         admin: AdminSettings {
-            listen: address(at, "listen", file.admin.listen)?.unwrap_or(admin_default.listen),
+            listen: at
+                .address("listen", file.admin.listen, EXAMPLE_PORT)?
+                .unwrap_or(admin_default.listen),
         },
         gateway,
         routes,
-        digest,
-    })
-}
-
-fn source(at: &Place<'_>, id: At<String>) -> Result<Option<SourceId>> {
-    let Some(id) = id else { return Ok(None) };
-    let span = id.span();
-    let checked = SourceId::new(id.get_ref());
-    checked.map(Some).map_err(|_| {
-        at.value(
-            span,
-            "id",
-            "takes 1 to 64 of `a-z`, `0-9`, `.`, `_`, `-`, a letter or digit first",
-        )
+        digest: at.digest(),
     })
 }
 
@@ -76,18 +63,23 @@ fn trail(at: &Place<'_>, file: file::Trail) -> Result<TrailSettings> {
         ("refuse", OnFull::Refuse),
         ("drop", OnFull::Drop),
     ];
-    let heartbeat = millis(
-        at,
+    let heartbeat = at.millis(
         "heartbeat_interval_ms",
         file.heartbeat_interval_ms,
         1_000..=DAY_MS,
     )?;
     Ok(TrailSettings {
-        intent: word(at, "intent", file.intent, &intents)?.unwrap_or(default.intent),
-        on_full: word(at, "on_full", file.on_full, &answers)?.unwrap_or(default.on_full),
-        spool_bytes_max: number(at, "spool_bytes_max", file.spool_bytes_max, SPOOL_BYTES)?
+        intent: at
+            .word("intent", file.intent, &intents)?
+            .unwrap_or(default.intent),
+        on_full: at
+            .word("on_full", file.on_full, &answers)?
+            .unwrap_or(default.on_full),
+        spool_bytes_max: at
+            .number("spool_bytes_max", file.spool_bytes_max, SPOOL_BYTES)?
             .unwrap_or(default.spool_bytes_max),
-        segment_bytes: number(at, "segment_bytes", file.segment_bytes, SEGMENT_BYTES)?
+        segment_bytes: at
+            .number("segment_bytes", file.segment_bytes, SEGMENT_BYTES)?
             .unwrap_or(default.segment_bytes),
         heartbeat_interval: heartbeat.unwrap_or(default.heartbeat_interval),
     })
@@ -95,26 +87,27 @@ fn trail(at: &Place<'_>, file: file::Trail) -> Result<TrailSettings> {
 
 fn gateway(at: &Place<'_>, file: file::Gateway) -> Result<GatewaySettings> {
     let default = GatewaySettings::default();
-    let hold = number(
-        at,
+    let hold = at.number(
         "request_hold_bytes_max",
         file.request_hold_bytes_max,
         HOLD_BYTES,
     )?;
-    let grace = millis(
-        at,
+    let grace = at.millis(
         "shutdown_grace_ms",
         file.shutdown_grace_ms,
         0..=GRACE_MS_MAX,
     )?;
     let half_close = [("abort", false), ("tolerate", true)];
     Ok(GatewaySettings {
-        listen: address(at, "listen", file.listen)?.unwrap_or(default.listen),
+        listen: at
+            .address("listen", file.listen, EXAMPLE_PORT)?
+            .unwrap_or(default.listen),
         request_hold_bytes_max: hold
             .and_then(|bytes| usize::try_from(bytes).ok())
             .unwrap_or(default.request_hold_bytes_max),
         shutdown_grace: grace.unwrap_or(default.shutdown_grace),
-        half_close: word(at, "client_half_close", file.client_half_close, &half_close)?
+        half_close: at
+            .word("client_half_close", file.client_half_close, &half_close)?
             .unwrap_or(default.half_close),
     })
 }
@@ -160,40 +153,29 @@ fn has(paths: &[String], path: &str) -> bool {
 }
 
 fn route(at: &Place<'_>, span: Range<usize>, file: file::Route) -> Result<RouteSettings> {
-    let id = file.id.ok_or_else(|| at.missing(span.clone(), "id"))?;
-    if SourceId::new(id.get_ref()).is_err() {
-        let problem = "takes 1 to 64 of `a-z`, `0-9`, `.`, `_`, `-`, a letter or digit first";
-        return Err(at.value(id.span(), "id", problem));
-    }
+    let id = at.id("id", file.id, SourceId::new)?;
+    let id = id.ok_or_else(|| at.missing(span.clone(), "id"))?;
     let upstream = file.upstream.ok_or_else(|| at.missing(span, "upstream"))?;
-    let default = RouteSettings::new(id.get_ref(), upstream_of(at, &upstream)?);
+    let default = RouteSettings::new(id.as_str(), upstream_of(at, &upstream)?);
     let transports = [("http", TransportKind::Http), ("sse", TransportKind::Sse)];
     let hosts = [
         ("preserve", HostPolicy::Preserve),
         ("upstream", HostPolicy::Upstream),
     ];
-    let connect = millis(
-        at,
-        "connect_timeout_ms",
-        file.connect_timeout_ms,
-        1..=HOUR_MS,
-    )?;
-    let idle = millis(
-        at,
-        "session_idle_ms",
-        file.session_idle_ms,
-        1_000..=30 * DAY_MS,
-    )?;
+    let connect = at.millis("connect_timeout_ms", file.connect_timeout_ms, 1..=HOUR_MS)?;
+    let idle = at.millis("session_idle_ms", file.session_idle_ms, 1_000..=30 * DAY_MS)?;
     Ok(RouteSettings {
-        transport: word(at, "transport", file.transport, &transports)?.unwrap_or_default(),
-        listen: address(at, "listen", file.listen)?,
+        transport: at
+            .word("transport", file.transport, &transports)?
+            .unwrap_or_default(),
+        listen: at.address("listen", file.listen, EXAMPLE_PORT)?,
         paths: paths(at, file.paths)?.unwrap_or(default.paths),
-        host: word(at, "host", file.host, &hosts)?.unwrap_or_default(),
+        host: at.word("host", file.host, &hosts)?.unwrap_or_default(),
         allowed_hosts: file.allowed_hosts,
         allowed_origins: file.allowed_origins,
         ca_file: file.ca_file.as_deref().map(|path| at.resolve(path)),
         connect_timeout: connect.unwrap_or(default.connect_timeout),
-        call_timeout: millis(at, "call_timeout_ms", file.call_timeout_ms, 1..=30 * DAY_MS)?,
+        call_timeout: at.millis("call_timeout_ms", file.call_timeout_ms, 1..=30 * DAY_MS)?,
         session_idle: idle.unwrap_or(default.session_idle),
         session_meta_keys: file.session_meta_keys,
         role: file.role,
@@ -254,68 +236,8 @@ fn paths(at: &Place<'_>, paths: At<Vec<Spanned<String>>>) -> Result<Option<Vec<S
     ))
 }
 
-fn address(at: &Place<'_>, key: &'static str, value: At<String>) -> Result<Option<SocketAddr>> {
-    let Some(value) = value else { return Ok(None) };
-    let parsed = value.get_ref().parse();
-    let problem = "is not an address and port such as `127.0.0.1:7300` or `[::1]:7300`";
-    parsed
-        .map(Some)
-        .map_err(|_| at.value(value.span(), key, problem))
-}
-
-fn word<T: Copy>(
-    at: &Place<'_>,
-    key: &'static str,
-    value: At<String>,
-    words: &[(&str, T)],
-) -> Result<Option<T>> {
-    let Some(value) = value else { return Ok(None) };
-    match words.iter().find(|(word, _)| word == value.get_ref()) {
-        Some((_, meant)) => Ok(Some(*meant)),
-        None => {
-            let known: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            let problem = format!("is `{}`; it takes {}", value.get_ref(), known.join(", "));
-            Err(at.value(value.span(), key, problem))
-        }
-    }
-}
-
-fn number(
-    at: &Place<'_>,
-    key: &'static str,
-    value: At<u64>,
-    bounds: RangeInclusive<u64>,
-) -> Result<Option<u64>> {
-    let Some(value) = value else { return Ok(None) };
-    if bounds.contains(value.get_ref()) {
-        return Ok(Some(*value.get_ref()));
-    }
-    let problem = format!(
-        "is {}; it takes {} to {}",
-        value.get_ref(),
-        bounds.start(),
-        bounds.end()
-    );
-    Err(at.value(value.span(), key, problem))
-}
-
-fn millis(
-    at: &Place<'_>,
-    key: &'static str,
-    value: At<u64>,
-    bounds: RangeInclusive<u64>,
-) -> Result<Option<Duration>> {
-    Ok(number(at, key, value, bounds)?.map(Duration::from_millis))
-}
-
-impl Place<'_> {
-    fn resolve(&self, path: &str) -> PathBuf {
-        self.path
-            .parent()
-            .map_or_else(|| PathBuf::from(path), |dir| dir.join(path))
-    }
-}
-
+/// Of the addresses that messages show.
+const EXAMPLE_PORT: u16 = 7300;
 const HOUR_MS: u64 = 3_600_000;
 const DAY_MS: u64 = 24 * HOUR_MS;
 /// The trail is sealed within 2 s of a signal, so the grace must leave time for it.

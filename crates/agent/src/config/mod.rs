@@ -9,16 +9,15 @@
 //! values.
 
 mod build;
-mod error;
 mod file;
 mod settings;
 
 use std::path::Path;
 
+use affiant_config::Place;
 use fs_err as fs;
-use sha2::{Digest as _, Sha256};
 
-pub use error::ConfigError;
+pub use affiant_config::ConfigError;
 pub use settings::{
     AdminSettings, GatewaySettings, HostPolicy, RouteSettings, Settings, TrailSettings,
     TransportKind, Upstream,
@@ -41,10 +40,8 @@ pub fn load(path: &Path) -> Result<Settings, ConfigError> {
 /// # Errors
 /// As [`load`], but for reading.
 pub fn check(path: &Path, text: &str) -> Result<Settings, ConfigError> {
-    let at = error::Place { path, text };
-    let file = file::parse(text).map_err(|error| at.syntax(&error))?;
-    let digest = format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())));
-    build::settings(&at, file, digest)
+    let at = Place::new(path, text);
+    build::settings(&at, at.parse()?)
 }
 
 #[cfg(test)]

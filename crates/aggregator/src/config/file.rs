@@ -1,14 +1,8 @@
 //! The configuration file as it is written: every key optional, nothing judged yet.
 
+use affiant_config::At;
 use serde::Deserialize;
 use toml::Spanned;
-
-pub(super) fn parse(text: &str) -> Result<File, toml::de::Error> {
-    toml::from_str(text)
-}
-
-/// A value with the place where it stands.
-pub(super) type At<T> = Option<Spanned<T>>;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
