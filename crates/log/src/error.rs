@@ -137,6 +137,9 @@ pub enum RoundError {
     /// A witness has seen another history of this log.
     #[error("witness objects")]
     Witness(#[source] AskError),
+    /// A round failed after the epoch that the submission was made in.
+    #[error("round before it failed")]
+    Earlier,
     /// The sequencer ended without an answer: a bug.
     #[error("sequencer ended without an answer")]
     Gone,

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use affiant_tlog::bundle::ENTRY_BYTES_MAX;
 use affiant_tlog::checkpoint::Origin;
-use affiant_tlog::{Checkpoint, VerifierKey, leaf_hash};
+use affiant_tlog::cosignature::CosignerSigner;
+use affiant_tlog::{Checkpoint, TreeSize, VerifierKey, leaf_hash};
 use tokio::sync::watch;
 
 use crate::clock::{Clock, SystemClock};
@@ -17,10 +18,10 @@ use crate::error::{LoadError, OpenLogError, SequenceError};
 use crate::head::{Head, Tree};
 use crate::pending::Pending;
 use crate::publication::Publication;
-use crate::queue::{Pace, Queue, Submission};
+use crate::queue::{Pace, Queue, Submission, UNCONDITIONAL};
 use crate::reader::LogReader;
 use crate::sequencer::Sequencer;
-use crate::signer::{CheckpointSigner, sign_note};
+use crate::signer::CheckpointSigner;
 use crate::store::{DirStore, Store};
 use crate::witness::{self, Client, PublishRule, WitnessState, Witnesses};
 
@@ -37,6 +38,12 @@ pub struct LogOptions {
     /// Signers whose lines stand on each checkpoint as well, such as the next key during a hand-over.
     /// Their names must be the origin, too.
     pub co_signers: Vec<Arc<dyn CheckpointSigner>>,
+    /// From when on `co_signers` sign no more, wall clock in milliseconds since 1970: the end of a
+    /// hand-over. `None` for never.
+    pub co_signers_until_ms: Option<u64>,
+    /// A key of the log's own that signs in the form of a cosignature, such as ML-DSA-44: one more line
+    /// on each checkpoint, which whoever does not know the key ignores. Its name must be the origin.
+    pub own_cosigner: Option<Arc<CosignerSigner>>,
     /// Keys that signed this log before `signer` did: what was published under them is accepted.
     pub earlier_keys: Vec<VerifierKey>,
     /// From round to round when busy. Default 100 ms.
@@ -65,6 +72,8 @@ impl LogOptions {
             state: state.into(),
             signer,
             co_signers: Vec::new(),
+            co_signers_until_ms: None,
+            own_cosigner: None,
             earlier_keys: Vec::new(),
             interval: Duration::from_millis(100),
             idle: Duration::from_secs(60),
@@ -155,7 +164,18 @@ impl Log {
     /// Submits leaves: all of them or none are appended, contiguous and in order. Hashes them on the
     /// caller's thread; never blocks on storage. Nothing of a submission is acknowledged before the
     /// outcome says so. No leaves at all are answered with the head of the next round.
+    ///
+    /// Submissions are sequenced in the order of their calls, but one that fails does not stop those
+    /// behind it: whoever submits leaves that build on others not yet settled uses
+    /// [`submit_in`](Self::submit_in).
     pub fn submit(&self, leaves: Vec<Vec<u8>>) -> Pending {
+        self.submit_in(UNCONDITIONAL, leaves)
+    }
+
+    /// As [`submit`](Self::submit), unless a round failed since `epoch`, which [`epoch`](Self::epoch)
+    /// gave: then the outcome is [`SequenceError::NotAppended`]. So of a line of submissions made in one
+    /// epoch, each behind the others, the log has a beginning: never one without those before it.
+    pub fn submit_in(&self, epoch: u64, leaves: Vec<Vec<u8>>) -> Pending {
         let (reply, pending) = Pending::new();
         let too_long = |leaf: &Vec<u8>| leaf.len() > ENTRY_BYTES_MAX;
         if let Some(index) = leaves.iter().position(too_long) {
@@ -171,10 +191,17 @@ impl Log {
         let submission = Submission {
             leaves: leaves.into_iter().map(hashed).collect(),
             bytes,
+            epoch,
             reply,
         };
         self.inner.queue.push(submission, self.inner.pace);
         pending
+    }
+
+    /// How many rounds failed so far. It moves on before any submission of a failed round is answered,
+    /// and before leaves whose outcome was unknown turn out to be in the log.
+    pub fn epoch(&self) -> u64 {
+        self.inner.queue.epoch()
     }
 
     /// Asks for a round now, for what was submitted so far.
@@ -185,6 +212,12 @@ impl Log {
     /// The published head.
     pub fn head(&self) -> Arc<Head> {
         self.inner.publication.head()
+    }
+
+    /// Size of the newest signed head, published or waiting for its quorum: whatever the log took and
+    /// did not fail stands before it.
+    pub fn sequenced(&self) -> TreeSize {
+        self.inner.publication.sequenced()
     }
 
     /// The published head, and each one after it.
@@ -219,9 +252,10 @@ impl Inner {
     fn start(&mut self, parts: Arc<Parts>, engine: Engine, idle: Duration) -> io::Result<()> {
         let clock = Arc::clone(&parts.clock);
         let publication = Arc::clone(&self.publication);
-        let sequencer = Sequencer::new(parts, engine, Arc::clone(&publication));
-        let (queue, pace) = (Arc::clone(&self.queue), self.pace);
-        let thread = spawn("sequencer", move || sequencer.run(&queue, pace))?;
+        let queue = Arc::clone(&self.queue);
+        let sequencer = Sequencer::new(parts, engine, Arc::clone(&publication), queue);
+        let pace = self.pace;
+        let thread = spawn("sequencer", move || sequencer.run(pace))?;
         self.sequencer = Mutex::new(Some(thread));
         if let Some(client) = self.client.clone() {
             let thread = spawn("witnesses", move || {
@@ -281,11 +315,18 @@ fn parts(store: Arc<dyn Store>, options: LogOptions) -> Result<Parts, OpenLogErr
         let key = signer.verifier_key().key_ref();
         return Err(unusable(format!("signer {key} is not named {origin}")));
     }
+    let own = options.own_cosigner.as_ref().map(|own| own.key());
+    if let Some(key) = own.filter(|key| key.name().as_str() != origin.as_str()) {
+        let key = key.key_ref();
+        return Err(unusable(format!("signer {key} is not named {origin}")));
+    }
     Ok(Parts {
         store,
         clock: options.clock,
         origin,
         signers,
+        co_signers_until_ms: options.co_signers_until_ms,
+        own_cosigner: options.own_cosigner,
         earlier_keys: options.earlier_keys,
     })
 }
@@ -307,7 +348,7 @@ fn load(parts: &Arc<Parts>, rule: PublishRule) -> Result<(Engine, Publication), 
         (PublishRule::WithQuorum, None) => {
             let tree = Tree::empty();
             let checkpoint = Checkpoint::new(parts.origin.clone(), tree.size, tree.root);
-            let note = sign_note(&checkpoint.to_string(), &parts.signers)?;
+            let note = parts.sign(&checkpoint, parts.clock.utc_ms())?;
             Head {
                 checkpoint,
                 note: note.to_bytes(),

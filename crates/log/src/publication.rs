@@ -72,6 +72,13 @@ impl Publication {
         Arc::clone(&self.heads.borrow())
     }
 
+    /// Size of the newest signed head.
+    pub(crate) fn sequenced(&self) -> TreeSize {
+        let state = self.state();
+        let newest = state.newest.as_ref().map(|(newest, _)| newest.size);
+        newest.unwrap_or(self.head().checkpoint.size)
+    }
+
     /// Says that there is a head of this size, whether or not it is ever published.
     pub(crate) fn made(&self, size: TreeSize) {
         self.state().partial.push(size);

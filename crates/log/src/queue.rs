@@ -1,6 +1,7 @@
 //! Submissions on their way to the sequencer.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +16,8 @@ use crate::pending::Outcome;
 pub(crate) struct Submission {
     pub(crate) leaves: Vec<HashedLeaf>,
     pub(crate) bytes: usize,
+    /// Refused if a round failed since; [`UNCONDITIONAL`] for never.
+    pub(crate) epoch: u64,
     pub(crate) reply: oneshot::Sender<Outcome>,
 }
 
@@ -31,7 +34,12 @@ pub(crate) enum Next {
 pub(crate) struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    /// Rounds that failed. Moved by the sequencer alone, before anybody is told of the failure.
+    failures: AtomicU64,
 }
+
+/// The epoch of a submission that builds on no other.
+pub(crate) const UNCONDITIONAL: u64 = u64::MAX;
 
 #[derive(Default)]
 struct State {
@@ -73,6 +81,16 @@ impl Queue {
         state.bytes += submission.bytes;
         state.waiting.push_back(submission);
         self.changed.notify_one();
+    }
+
+    /// How many rounds failed.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.failures.load(Ordering::SeqCst)
+    }
+
+    /// A round failed: what was submitted in an earlier epoch may stand behind a hole.
+    pub(crate) fn fail(&self) {
+        self.failures.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Asks for a round now.

@@ -15,6 +15,7 @@ use crate::store::StoreError;
 pub(crate) struct Sequencer {
     parts: Arc<Parts>,
     publication: Arc<Publication>,
+    queue: Arc<Queue>,
     /// `None` after an error, until the log is loaded again.
     engine: Option<Engine>,
     /// The furthest head that storage was seen with: it never goes back.
@@ -24,10 +25,16 @@ pub(crate) struct Sequencer {
 }
 
 impl Sequencer {
-    pub(crate) fn new(parts: Arc<Parts>, engine: Engine, publication: Arc<Publication>) -> Self {
+    pub(crate) fn new(
+        parts: Arc<Parts>,
+        engine: Engine,
+        publication: Arc<Publication>,
+        queue: Arc<Queue>,
+    ) -> Self {
         Self {
             parts,
             publication,
+            queue,
             epoch_seen: engine.record().epoch,
             engine: Some(engine),
             stopped: None,
@@ -35,10 +42,10 @@ impl Sequencer {
     }
 
     /// Works until the queue is closed and empty.
-    pub(crate) fn run(mut self, queue: &Queue, pace: Pace) {
+    pub(crate) fn run(mut self, pace: Pace) {
         let clock = Arc::clone(&self.parts.clock);
         let mut last_round: Option<Duration> = None;
-        while let Next::Round(submissions) = queue.next(pace, &*clock, last_round) {
+        while let Next::Round(submissions) = self.queue.next(pace, &*clock, last_round) {
             last_round = Some(clock.mono());
             self.round(submissions);
         }
@@ -51,20 +58,45 @@ impl Sequencer {
         }
         if let Some(reason) = &self.stopped {
             let reason = SequenceError::Stopped(Arc::clone(reason));
-            return refuse(submissions, &reason);
+            return self.fail(submissions, &reason);
         }
-        if self.engine.is_none()
-            && let Err(error) = self.reload()
-        {
-            let error = Arc::new(RoundError::Load(error));
-            self.stop_if_fatal(&error);
-            return refuse(submissions, &SequenceError::NotAppended(error));
+        if self.engine.is_none() {
+            let seen = self.epoch_seen;
+            if let Err(error) = self.reload() {
+                let error = Arc::new(RoundError::Load(error));
+                self.stop_if_fatal(&error);
+                return self.fail(submissions, &SequenceError::NotAppended(error));
+            }
+            if self.epoch_seen != seen {
+                // Leaves of a round that nobody knew the end of are in the log after all: what was
+                // submitted before that came to light may be the same again.
+                self.queue.fail();
+            }
         }
+        let submissions = self.refuse_earlier(submissions);
         let mut attempted = None;
         match self.sequence(&submissions, &mut attempted) {
             Ok(first) => self.cover(submissions, first),
             Err(error) => self.recover(submissions, attempted.as_ref(), error),
         }
+    }
+
+    /// Refuses what was submitted before the newest failure, and gives the rest.
+    fn refuse_earlier(&self, submissions: Vec<Submission>) -> Vec<Submission> {
+        let epoch = self.queue.epoch();
+        let (late, rest): (Vec<_>, Vec<_>) = submissions.into_iter().partition(|s| s.epoch < epoch);
+        refuse(
+            late,
+            &SequenceError::NotAppended(Arc::new(RoundError::Earlier)),
+        );
+        rest
+    }
+
+    /// Answers submissions that are not in the log, or of which nobody knows. The epoch moves first:
+    /// whoever learns of it from an answer, and all that waits in the queue, is in the old one.
+    fn fail(&self, submissions: Vec<Submission>, error: &SequenceError) {
+        self.queue.fail();
+        refuse(submissions, error);
     }
 
     /// One round in the log and published; gives the index of its first leaf.
@@ -107,7 +139,7 @@ impl Sequencer {
         if matches!(*error, RoundError::Store(StoreError::HeadMoved)) {
             // Another writer is at work. Loading would make us follow it and fight on.
             self.stop_if_fatal(&error);
-            return refuse(submissions, &SequenceError::NotAppended(error));
+            return self.fail(submissions, &SequenceError::NotAppended(error));
         }
         let reloaded = self.reload();
         if let Err(cause) = &reloaded {
@@ -115,17 +147,17 @@ impl Sequencer {
         }
         let record = self.engine.as_ref().map(Engine::record);
         match (attempted, record) {
-            (None, _) => refuse(submissions, &SequenceError::NotAppended(error)),
+            (None, _) => self.fail(submissions, &SequenceError::NotAppended(error)),
             (Some(tried), Some(record)) if record.epoch == tried.epoch => {
                 if record.tree == tried.tree {
                     return self.cover(submissions, tried.first);
                 }
-                refuse(submissions, &SequenceError::Unknown(error));
+                self.fail(submissions, &SequenceError::Unknown(error));
             }
             (Some(tried), Some(record)) if record.epoch < tried.epoch => {
-                refuse(submissions, &SequenceError::NotAppended(error));
+                self.fail(submissions, &SequenceError::NotAppended(error));
             }
-            (Some(_), _) => refuse(submissions, &SequenceError::Unknown(error)),
+            (Some(_), _) => self.fail(submissions, &SequenceError::Unknown(error)),
         }
     }
 
@@ -154,7 +186,7 @@ impl Sequencer {
             RoundError::Load(error) => !error.is_retryable(),
             RoundError::Store(error) => matches!(error, StoreError::HeadMoved),
             RoundError::Witness(_) => true,
-            RoundError::Sign(_) | RoundError::Gone => false,
+            RoundError::Sign(_) | RoundError::Earlier | RoundError::Gone => false,
         };
         if fatal {
             tracing::error!(error = %chain(&**error), "log has stopped");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use affiant_tlog::bundle::{Bundle, BundleWriter};
+use affiant_tlog::note::Signature;
 use affiant_tlog::tile::bundles_between;
 use affiant_tlog::tile::{
     BundleId, ReadTilesError, TILE_WIDTH, TileId, TileReader, TileSource, TreeWriter,
@@ -24,11 +25,20 @@ pub(crate) struct Published {
 }
 
 impl Published {
-    /// The note of the head's own tree: the published one, with the cosignatures it has, or a new one.
+    /// The note of the head's own tree: a new one, or the published one, with the cosignatures it has and
+    /// the lines of ours that it lacks, as after a change of keys.
     pub(crate) fn note(&self, engine: &Engine) -> Result<Note, SignerError> {
         match &self.note {
             Some((note, checkpoint)) if checkpoint.size == engine.record.tree.size => {
-                Ok(note.clone())
+                let mut note = note.clone();
+                for line in engine.sign()?.signatures() {
+                    let has = |there: &Signature| there.key_ref() == line.key_ref();
+                    if !note.signatures().iter().any(has) {
+                        let attached = note.attach(line.clone());
+                        attached.map_err(|error| SignerError::new(&error))?;
+                    }
+                }
+                Ok(note)
             }
             _ => engine.sign(),
         }

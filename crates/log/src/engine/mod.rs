@@ -17,8 +17,9 @@ use std::sync::Arc;
 
 use affiant_tlog::bundle::BundleWriter;
 use affiant_tlog::checkpoint::Origin;
+use affiant_tlog::cosignature::{CosignerSigner, PosixTime};
 use affiant_tlog::tile::{BundleId, TILE_LEVEL_MAX, TileId, TreeWriter};
-use affiant_tlog::{Hash, LeafIndex, Note, TreeSize, VerifierKey};
+use affiant_tlog::{Checkpoint, Hash, LeafIndex, Note, TreeSize, VerifierKey};
 
 use crate::clock::Clock;
 use crate::head::{HeadRecord, Tree};
@@ -32,6 +33,10 @@ pub(crate) struct Parts {
     pub(crate) origin: Origin,
     /// The log's key first, then those that sign as well.
     pub(crate) signers: Vec<Arc<dyn CheckpointSigner>>,
+    /// From when on all but the first sign no more.
+    pub(crate) co_signers_until_ms: Option<u64>,
+    /// Signs in the form of a cosignature.
+    pub(crate) own_cosigner: Option<Arc<CosignerSigner>>,
     /// Keys that signed this log before.
     pub(crate) earlier_keys: Vec<VerifierKey>,
 }
@@ -46,6 +51,24 @@ impl Parts {
     fn key_text(&self) -> String {
         self.key()
             .map_or_else(String::new, |key| key.key_ref().to_string())
+    }
+
+    /// The checkpoint of a head of this time, with all lines that are due: the same gives the same bytes.
+    pub(crate) fn sign(&self, checkpoint: &Checkpoint, time_ms: u64) -> Result<Note, SignerError> {
+        let over = self
+            .co_signers_until_ms
+            .is_some_and(|until| time_ms >= until);
+        let signing = if over { 1 } else { self.signers.len() };
+        let signers = self.signers.get(..signing).unwrap_or(&self.signers);
+        let text = checkpoint.to_string();
+        let mut note = sign_note(&text, signers)?;
+        if let Some(own) = &self.own_cosigner {
+            let line = own.cosign(&text, PosixTime(time_ms / 1000));
+            let line = line.map_err(|error| SignerError::new(&error))?;
+            note.attach(line)
+                .map_err(|error| SignerError::new(&error))?;
+        }
+        Ok(note)
     }
 
     /// All keys under which the log may have been signed.
@@ -90,8 +113,8 @@ impl Engine {
 
     /// The signed checkpoint of the head. The same head gives the same bytes.
     pub(crate) fn sign(&self) -> Result<Note, SignerError> {
-        let text = self.record.checkpoint().to_string();
-        sign_note(&text, &self.parts.signers)
+        let checkpoint = self.record.checkpoint();
+        self.parts.sign(&checkpoint, self.record.time_ms)
     }
 }
 

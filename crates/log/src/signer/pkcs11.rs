@@ -149,6 +149,7 @@ fn public_key(point: &[u8]) -> Option<[u8; 32]> {
     bare.try_into().ok()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what map_err gives")]
 fn device(error: Error) -> SignerError {
     SignerError::new(&error)
 }

@@ -3,7 +3,7 @@
 use affiant_log::store::{Fault, MemStore};
 use affiant_log::{Log, SequenceError};
 
-use crate::support::{Ledger, audit, leaves, mem_reader, open_mem};
+use crate::support::{Ledger, audit, leaves, mem_reader, open_mem, open_mem_with, options};
 
 /// Crosses a tile boundary, stays in a tile, fills several.
 const LONG: &[usize] = &[200, 3, 100, 600];
@@ -133,4 +133,59 @@ fn submit_once(log: &Log, leaves: Vec<Vec<u8>>, ledger: &mut Ledger) {
         Err(SequenceError::Unknown(_)) => ledger.unknown.push(leaves),
         Err(error) => panic!("{error:?}"),
     }
+}
+
+/// A line of submissions, each of which builds on those before it, and a round for each: whatever
+/// fails, the log has a beginning of the line. Without the epoch, holes appear.
+#[test]
+fn what_is_queued_behind_a_failed_round_does_not_get_in_without_it() {
+    let line: Vec<_> = (0..4).map(|n| leaves(n, 3)).collect();
+    let (mut holes, mut broken) = (0, 0);
+    for conditional in [true, false] {
+        for operation in 0..60 {
+            for fault in [Fault::Before, Fault::After] {
+                let store = MemStore::new();
+                let mut options = options(1);
+                options.round_bytes = 1;
+                let log = open_mem_with(&store, options).unwrap();
+                store.fail_at(store.operations().len() + operation, fault);
+                let epoch = log.epoch();
+                let pending: Vec<_> = line
+                    .iter()
+                    .map(|leaves| match conditional {
+                        true => log.submit_in(epoch, leaves.clone()),
+                        false => log.submit(leaves.clone()),
+                    })
+                    .collect();
+                let outcomes: Vec<bool> = pending.into_iter().map(|p| p.wait().is_ok()).collect();
+                let failed = log.epoch() > epoch;
+                log.close();
+                let all = audit(&mem_reader(&store.snapshot()), 1);
+                let found: Vec<bool> = line.iter().map(|l| all.contains(&l[0])).collect();
+                assert_eq!(outcomes, found, "operation {operation}");
+                assert_eq!(failed, found.contains(&false));
+                let hole = found.windows(2).any(|pair| pair == [false, true]);
+                assert!(!(hole && conditional), "operation {operation}: {found:?}");
+                holes += usize::from(hole);
+                broken += usize::from(conditional && failed);
+            }
+        }
+    }
+    assert!(broken > 10 && holes > 10, "{broken} {holes}");
+}
+
+/// A submission that is made in the new epoch is taken, and so is one that never asked.
+#[test]
+fn the_next_epoch_goes_on() {
+    let store = MemStore::new();
+    let log = open_mem(&store).unwrap();
+    let before = log.epoch();
+    store.fail_at(store.operations().len(), Fault::Before);
+    assert!(log.submit(leaves(0, 3)).wait().unwrap_err().is_absent());
+    let refused = log.submit_in(before, leaves(1, 3)).wait().unwrap_err();
+    assert!(refused.is_absent(), "{refused:?}");
+    assert!(log.epoch() > before);
+    log.submit_in(log.epoch(), leaves(2, 3)).wait().unwrap();
+    log.submit(leaves(3, 3)).wait().unwrap();
+    assert_eq!(log.sequenced().0, 6);
 }

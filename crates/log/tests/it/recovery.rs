@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use affiant_log::store::{Fault, MemStore, ReadObjects, Store};
 use affiant_log::{LoadError, OpenLogError, RoundError, SequenceError};
+use affiant_tlog::cosignature::CosignerSigner;
 use affiant_tlog::note::KeyName;
 use affiant_tlog::{Checkpoint, Note, SignerKey, VerifierKey};
 
@@ -296,4 +297,50 @@ fn a_head_that_goes_back_under_a_running_log_stops_it() {
     ));
     assert_eq!(log.head().checkpoint.size.0, 6);
     assert_eq!(log.head().checkpoint.origin.as_str(), NAME);
+}
+
+#[test]
+fn the_old_key_signs_until_the_hand_over_is_past() {
+    let store = grown(&[3]);
+    let old: VerifierKey = key(1).verifier_key().clone();
+    let signed = |until_ms: u64, batch: usize| {
+        let mut options = options(2);
+        options.co_signers = vec![Arc::new(key(1))];
+        options.co_signers_until_ms = Some(until_ms);
+        let log = open_mem_with(&store, options).unwrap();
+        log.submit(leaves(batch, 1)).wait().unwrap();
+        let note = Note::parse(&log.head().note).unwrap();
+        assert!(Checkpoint::open(&note, key(2).verifier_key()).is_ok());
+        log.close();
+        Checkpoint::open(&note, &old).is_ok()
+    };
+    assert!(signed(u64::MAX, 1));
+    assert!(!signed(1, 2));
+    audit(&mem_reader(&store), 2);
+}
+
+/// One more line, by a key that most readers do not know; of a log that had none before, too.
+#[test]
+fn an_own_cosigner_signs_every_checkpoint() {
+    let store = grown(&[3]);
+    let name = KeyName::new(NAME).unwrap();
+    let own = Arc::new(CosignerSigner::ml_dsa_44(name, &[7; 32]).unwrap());
+    let mut with = options(1);
+    with.own_cosigner = Some(Arc::clone(&own));
+    let log = open_mem_with(&store, with.clone()).unwrap();
+    for batch in 1..3 {
+        let head = log.head();
+        let note = Note::parse(&head.note).unwrap();
+        assert!(own.key().verify_in(&note).unwrap().is_some(), "{batch}");
+        log.submit(leaves(batch, 2)).wait().unwrap();
+    }
+    let head = log.head();
+    log.close();
+    assert_eq!(open_mem_with(&store, with).unwrap().head(), head);
+    audit(&mem_reader(&store), 1);
+    let mut foreign = options(1);
+    let other = KeyName::new("log.example/other").unwrap();
+    foreign.own_cosigner = Some(Arc::new(CosignerSigner::ed25519(other, &[7; 32])));
+    let opened = open_mem_with(&MemStore::new(), foreign);
+    assert!(matches!(opened, Err(OpenLogError::Option { .. })));
 }
