@@ -12,6 +12,8 @@ use affiant_spool::{BlobId, FrameKind, FrameRef, Item, Ordinal, ReadError, Reade
 use affiant_tlog::note::Note;
 use affiant_tlog::{Hash, leaf_hash};
 
+use crate::trail::blob_named;
+
 /// How far a spool may be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Durable {
@@ -287,20 +289,6 @@ fn place_of(seal: &[u8]) -> Option<SealPlace> {
         boot: header.boot,
         seal: header.seal?,
     })
-}
-
-/// The blob an entry names.
-fn blob_named(entry: &[u8]) -> Option<BlobId> {
-    const MARK: &[u8] = b"\"input_form\":\"blob\"";
-    if !entry.windows(MARK.len()).any(|window| window == MARK) {
-        return None;
-    }
-    let decoded = Decoded::parse_any_kind(entry).ok()?;
-    if decoded.member("input_form") != Some("\"blob\"") {
-        return None;
-    }
-    let id = decoded.pointer("/input/blob")?;
-    BlobId::from_hex(id.as_str()?.strip_prefix("sha256:")?)
 }
 
 /// The calls that have begun and not ended, and where.

@@ -1,6 +1,6 @@
 //! The owner of the chain head: encodes, seals and appends groups, one after the other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,10 +9,11 @@ use affiant_entry::record::{Body, Record};
 use affiant_entry::seal::{Prepared, SealError, Sealer};
 use affiant_entry::{CallId, CommitKey, Moment};
 use affiant_spool::{
-    AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, Ordinal, ReleaseError, Spool,
+    AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, ReleaseError, Spool,
 };
 use affiant_tlog::note::SignerKey;
 
+use super::blobs::{BlobsNamed, blob_named};
 use super::loss::Loss;
 use super::release::Release;
 use super::shrink::shrink;
@@ -80,8 +81,7 @@ pub(super) struct Parts {
 /// The owner of one chain's head.
 pub(super) struct Committer {
     parts: Parts,
-    /// Blobs stored in this boot, and the first ordinal that may name them.
-    blobs_put: HashMap<BlobId, Ordinal>,
+    blobs: BlobsNamed,
     loss: Option<Loss>,
     backlog: VecDeque<Item>,
     last_commit: Moment,
@@ -112,7 +112,7 @@ impl Committer {
             .store(parts.spool.durable_end().get(), Ordering::Relaxed);
         Self {
             parts,
-            blobs_put: HashMap::new(),
+            blobs: BlobsNamed::default(),
             loss: None,
             backlog: VecDeque::new(),
             last_commit: crate::clock::now(),
@@ -276,6 +276,14 @@ impl Committer {
         // The group is durable and whole: a crash from here on finds it. Only now the head moves, in
         // memory and in the holder's memory; a crash between the two leaves the remembered head one
         // seal behind, which every verifier accepts.
+        let end = self.parts.spool.next_ordinal();
+        for id in prepared
+            .entries
+            .iter()
+            .filter_map(|e| blob_named(e.as_slice()))
+        {
+            self.blobs.named(id, end);
+        }
         let entries = u64::try_from(prepared.entries.len()).unwrap_or(u64::MAX);
         if let Err(error) = self.parts.sealer.advance(&prepared) {
             tracing::error!(%error, "chain head cannot be moved");
@@ -318,8 +326,6 @@ impl Committer {
 
     fn store_blob(&mut self, item: &mut Item) -> Result<(), Trouble> {
         if let Some(blob) = &item.blob {
-            let first = self.parts.spool.next_ordinal();
-            self.blobs_put.insert(BlobId::new(blob.sha256), first);
             self.parts
                 .spool
                 .put_blob(BlobId::new(blob.sha256), &blob.bytes)
@@ -416,14 +422,12 @@ impl Committer {
 
     /// Lets go of what a verified receipt covers.
     pub(super) fn release(&mut self, of: &Release) -> Result<(), ReleaseError> {
+        // What waits for room may name blobs that are stored already.
         let waits = self.loss.is_some() || !self.backlog.is_empty();
-        let put = &self.blobs_put;
-        let gone = |id: &BlobId| !waits && put.get(id).is_none_or(|first| *first < of.end);
+        let gone = |id: &BlobId| !waits && self.blobs.may_go(id, of.end);
         let blobs: Vec<BlobId> = of.blobs.iter().copied().filter(gone).collect();
         of.apply(&mut self.parts.spool, &blobs)?;
-        for id in &blobs {
-            self.blobs_put.remove(id);
-        }
+        self.blobs.released(of.end);
         self.stats
             .spool_bytes
             .store(self.parts.spool.bytes_used(), Ordering::Relaxed);

@@ -6,6 +6,7 @@
 //! after the spool accepted.
 
 mod adopt;
+mod blobs;
 mod committer;
 mod loss;
 mod open;
@@ -29,6 +30,7 @@ pub use open::{OpenTrailError, TrailOptions};
 pub use recover::RecoverError;
 
 pub(crate) use adopt::adopt_orphan;
+pub(crate) use blobs::blob_named;
 pub(crate) use open::orphan_options;
 pub(crate) use release::Release;
 
