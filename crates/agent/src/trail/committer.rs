@@ -170,12 +170,12 @@ impl Committer {
         self.loss.is_none() && self.backlog.is_empty() && self.append_us < QUICK_US
     }
 
-    /// Like [`Committer::commit`], but returns at the first group that finds trouble, with what is not
-    /// committed.
+    /// Like [`Committer::commit`], but returns at the first group that finds trouble or that has blobs,
+    /// files of their own to be written, with what is not committed.
     pub(super) fn try_commit(&mut self, mut batch: VecDeque<Pending>) -> VecDeque<Pending> {
         while !batch.is_empty() {
             let mut group = next_group(&mut batch);
-            if self.append(&mut group).is_err() {
+            if has_blobs(&group) || self.append(&mut group).is_err() {
                 let mut left = VecDeque::from(group);
                 left.append(&mut batch);
                 return left;
@@ -471,6 +471,11 @@ fn give_back(mut records: impl Iterator<Item = Record>, group: &mut [Pending], l
         let items = records.by_ref().take(*count).map(Item::from);
         pending.items.extend(items);
     }
+}
+
+fn has_blobs(group: &[Pending]) -> bool {
+    let mut items = group.iter().flat_map(|pending| &pending.items);
+    items.any(|item| item.blob.is_some())
 }
 
 /// The calls that begin in these items.

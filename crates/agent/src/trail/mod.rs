@@ -48,8 +48,8 @@ const CALLS_ALONE: u64 = 1;
 /// Most turns that the trail's own thread leaves to others before it commits.
 const GATHER_TURNS_MAX: usize = 4;
 
-/// Most records waiting in memory; whoever adds one more commits first.
-const QUEUE_RECORDS_MAX: usize = 8192;
+/// Most submissions waiting in memory; whoever brings the last one commits.
+const QUEUE_MAX: usize = 8192;
 
 /// What must be true before a request is forwarded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -328,7 +328,7 @@ impl Trail {
             queue.pending.push_back(pending);
             (
                 std::mem::take(&mut queue.napping),
-                queue.pending.len() >= QUEUE_RECORDS_MAX,
+                queue.pending.len() >= QUEUE_MAX,
             )
         };
         if napping {
@@ -441,10 +441,14 @@ impl Inner {
     /// housekeeping is due. True when the trail closes.
     fn sleep_until_due(&self) -> bool {
         let nap = self.heartbeat.min(Duration::from_secs(1));
-        let idle = |queue: &mut Queue| !queue.closed && !queue.urgent && queue.pending.is_empty();
+        // Whoever was woken and found that another had committed meanwhile naps again, and must be woken
+        // again: so each look at the queue says it anew.
+        let idle = |queue: &mut Queue| {
+            queue.napping = queue.pending.is_empty();
+            queue.napping && !queue.closed && !queue.urgent
+        };
         let calm = |queue: &mut Queue| !queue.closed && !queue.urgent;
-        let mut queue = lock(&self.queue);
-        queue.napping = queue.pending.is_empty();
+        let queue = lock(&self.queue);
         let (mut queue, _) = self
             .waker
             .wait_timeout_while(queue, nap, idle)
