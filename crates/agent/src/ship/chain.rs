@@ -23,7 +23,12 @@ use super::stats::SpoolCounts;
 use crate::trail::Release;
 
 /// Batches of one chain in memory, under way or not.
-pub(super) const WINDOW_BATCHES: usize = 16;
+pub(super) const WINDOW_BATCHES: usize = 32;
+/// The same while nothing can be sent: what waits, waits in the spool.
+pub(super) const WINDOW_OFFLINE: usize = 2;
+/// Batches read at once, before those that are ready are sent: reading ahead then costs no time in
+/// which the aggregator has nothing to do.
+const READ_BATCHES: usize = 2;
 /// Longest wait for a batch to fill.
 const LINGER_US: u64 = 200_000;
 /// The same while nothing is under way: whoever waits for a receipt then waits for little else.
@@ -46,6 +51,8 @@ pub(super) struct Chain {
     filling: Filling,
     filling_since_us: u64,
     batches: VecDeque<Batch>,
+    /// Batches read and not acknowledged, at most.
+    pub(super) window: usize,
     next_number: u64,
     newest: Option<SealPlace>,
     sent_blobs: HashSet<BlobId>,
@@ -67,6 +74,8 @@ pub(super) struct Chain {
     pub(super) stopped: Option<String>,
     /// The last look found nothing new.
     exhausted: bool,
+    /// The last look failed.
+    unreadable: bool,
 }
 
 /// What to do about a gap.
@@ -108,6 +117,7 @@ impl Chain {
             filling: Filling::new(&heading),
             filling_since_us: 0,
             batches: VecDeque::new(),
+            window: WINDOW_OFFLINE,
             next_number: 0,
             newest: None,
             sent_blobs: HashSet::new(),
@@ -121,6 +131,7 @@ impl Chain {
             rewinds: 0,
             stopped: None,
             exhausted: false,
+            unreadable: false,
         }
     }
 
@@ -139,15 +150,22 @@ impl Chain {
 
     /// Reads what has become durable, as far as the window takes it.
     pub(super) fn fill(&mut self, now: Moment) -> Result<(), ReadError> {
-        while self.stopped.is_none() && self.batches.len() < WINDOW_BATCHES {
+        let until = self.window.min(self.batches.len() + READ_BATCHES);
+        while self.stopped.is_none() && self.batches.len() < until {
+            self.unreadable = true;
             let found = self.source.poll(self.keeper.durable())?;
+            self.unreadable = false;
             self.exhausted = found.is_empty();
             if self.exhausted {
                 break;
             }
             for found in found {
                 match found {
-                    Found::Group(group) => self.add(&group, now)?,
+                    Found::Group(group) => self.add(&group, now).inspect_err(|_| {
+                        // A blob cannot be read: this group and those behind it are read again.
+                        self.unreadable = true;
+                        self.source.go_to(group.first);
+                    })?,
                     Found::Lost { frames } => self.lose(frames, now),
                 }
             }
@@ -286,7 +304,7 @@ impl Chain {
             Stage::Ready { not_before_us } => Some(not_before_us),
             Stage::Behind | Stage::Flying | Stage::Held(_) | Stage::Done => None,
         });
-        let filled = (!self.filling.is_empty() && self.batches.len() < WINDOW_BATCHES)
+        let filled = (!self.filling.is_empty() && self.batches.len() < self.window)
             .then(|| self.linger_ends_us());
         ready.into_iter().chain(filled).min()
     }
@@ -296,13 +314,19 @@ impl Chain {
         self.stopped.is_none()
             && self.exhausted
             && self.filling.is_empty()
-            && self.batches.len() < WINDOW_BATCHES
+            && self.batches.len() < self.window
+    }
+
+    /// Whether there is more to read at once, and room for it.
+    pub(super) fn has_more(&self) -> bool {
+        let readable = !self.exhausted && !self.unreadable;
+        self.stopped.is_none() && readable && self.batches.len() < self.window
     }
 
     /// Whether a batch is filling, and room for more.
     pub(super) fn is_filling(&self) -> bool {
         self.stopped.is_none()
-            && self.batches.len() < WINDOW_BATCHES
+            && self.batches.len() < self.window
             && (!self.filling.is_empty() || !self.exhausted)
     }
 

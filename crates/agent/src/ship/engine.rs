@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use super::backoff::Backoff;
 use super::batch::Filling;
-use super::chain::{Chain, WINDOW_BATCHES};
+use super::chain::{Chain, WINDOW_BATCHES, WINDOW_OFFLINE};
 use super::head::Head;
 use super::keeper::Keeper;
 use super::orphans::{self, Looks, Orphan};
@@ -179,6 +179,14 @@ impl Engine {
                 self.stats.set_state(ShipState::Off);
                 return ended;
             }
+            if self.reads_on() {
+                // What was sent goes out, and what came back comes in, before more is read.
+                tokio::task::yield_now().await;
+                while let Some(Ok(report)) = self.tasks.try_join_next() {
+                    self.take_report(report);
+                }
+                continue;
+            }
             let sleep = Duration::from_micros(self.sleep_us(clock::now()));
             let grown = self
                 .options
@@ -206,7 +214,10 @@ impl Engine {
         self.look_after_enrolment(now);
         self.look_for_orphans(now);
         self.mind_taken(now);
+        let online = self.link.is_some() && self.refused.is_none();
+        let window = if online { WINDOW_BATCHES } else { WINDOW_OFFLINE };
         for chain in self.chains.values_mut() {
+            chain.window = window;
             if chain.lock.is_none() {
                 chain.lock = orphans::take(&self.dir, chain.name.as_str()).ok().flatten();
                 if chain.lock.is_none() {
@@ -225,6 +236,12 @@ impl Engine {
             self.stats.set_spool(name, chain.counts());
         }
         self.drop_shipped();
+    }
+
+    /// Whether a chain has more to read at once.
+    fn reads_on(&self) -> bool {
+        let mut held = self.chains.values().filter(|chain| chain.lock.is_some());
+        held.any(Chain::has_more)
     }
 
     // === sending ===

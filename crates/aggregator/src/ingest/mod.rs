@@ -312,7 +312,7 @@ async fn keep_blobs(blobs: &Blobs, all: Vec<Vec<u8>>) -> Result<(), Problem> {
 
 /// Bytes in flight that one source is offered at most.
 const CREDIT_BYTES_MAX: u64 = 64 << 20;
-const CREDIT_BATCHES: u64 = 16;
+const CREDIT_BATCHES: u64 = 32;
 /// How long a batch waits for those before it, which it may have overtaken.
 const OVERTAKEN_WAIT: Duration = Duration::from_secs(1);
 /// How long a batch that is under way twice waits for the first of them.
