@@ -4,7 +4,8 @@ mod client;
 mod lean;
 mod upstream;
 
-pub(crate) use lean::run as run_lean;
+pub(crate) use lean::{get, run as run_lean};
+pub(crate) use upstream::start as lean_upstream;
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -113,12 +114,27 @@ fn sessions(address: &str, per_session: usize) -> f64 {
     (per_session * SESSIONS) as f64 / start.elapsed().as_secs_f64()
 }
 
+/// Calls at an even pace over one session; how many were made.
+pub(crate) fn paced(address: &str, per_second: u32, time: Duration) -> u32 {
+    let mut client = Client::connect(address);
+    let text = "x".repeat(64);
+    let start = Instant::now();
+    let mut calls = 0;
+    while start.elapsed() < time {
+        let due = Duration::from_secs(1) * calls / per_second;
+        std::thread::sleep(due.saturating_sub(start.elapsed()));
+        client.call(calls as usize, &text);
+        calls += 1;
+    }
+    calls
+}
+
 /// A gateway that runs.
-struct Gateway {
+pub(crate) struct Gateway {
     guard: Guard,
-    address: String,
+    pub(crate) address: String,
     /// The admin listener.
-    admin: String,
+    pub(crate) admin: String,
 }
 
 fn host(url: &str) -> String {
@@ -127,7 +143,7 @@ fn host(url: &str) -> String {
         .to_owned()
 }
 
-fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> Gateway {
+pub(crate) fn gateway(setup: &Setup, dir: &Path, upstream: &str, intent: &str) -> Gateway {
     fs_err::create_dir_all(dir).expect("data directory");
     let config = dir.join("agent.toml");
     let text = format!(

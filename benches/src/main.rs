@@ -5,6 +5,7 @@
 
 mod disk;
 mod http;
+mod hub;
 mod process;
 mod soak;
 mod stats;
@@ -27,6 +28,9 @@ fn main() {
     }
     if wanted("lean") {
         http::run_lean(&setup);
+    }
+    if wanted("hub") {
+        hub::run(&setup);
     }
     if wanted("soak") {
         soak::run(&setup);

@@ -30,6 +30,62 @@ impl Guard {
     }
 }
 
+/// Scheduler ticks a second in `/proc`: a constant of the kernel's interface on all Linux machines of today.
+const TICKS: f64 = 100.0;
+
+impl Guard {
+    /// Processor time of all its threads, also of those that ended, µs; in steps of 10 ms.
+    pub(crate) fn cpu_us(&self) -> f64 {
+        let text =
+            fs_err::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap_or_default();
+        // The name in brackets may hold blanks; user and system time are fields 14 and 15.
+        let fields = text.rsplit(')').next().unwrap_or_default();
+        let ticks = fields.split_whitespace().skip(11).take(2);
+        ticks
+            .filter_map(|field| field.parse::<f64>().ok())
+            .sum::<f64>()
+            * 1e6
+            / TICKS
+    }
+}
+
+/// What a process used from its start to its end.
+pub(crate) struct Usage {
+    pub(crate) cpu_us: f64,
+    pub(crate) peak_mib: f64,
+}
+
+impl Usage {
+    /// Runs a command to its end, which must be a success.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let mut guard = Guard(child);
+        let stat = format!("/proc/{}/stat", guard.0.id());
+        let mut peak_mib: f64 = 0.0;
+        loop {
+            peak_mib = peak_mib.max(guard.memory_mib().1);
+            let text = fs_err::read_to_string(&stat).unwrap_or_default();
+            // Ended and not yet waited for: its times are final and can still be read.
+            if text
+                .rsplit(')')
+                .next()
+                .is_some_and(|fields| fields.starts_with(" Z"))
+            {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let cpu_us = guard.cpu_us();
+        let status = guard.0.wait().expect("ends");
+        assert!(status.success(), "{command:?}: {status}");
+        Self { cpu_us, peak_mib }
+    }
+}
+
 /// What a process has used so far.
 #[derive(Clone, Copy)]
 pub(crate) struct Cost {

@@ -139,6 +139,15 @@ impl Peer {
         peer
     }
 
+    /// Ends the session and waits for the end of the process.
+    pub(crate) fn close(self) {
+        let Self {
+            mut guard, stdin, ..
+        } = self;
+        drop(stdin);
+        guard.0.wait().expect("ends");
+    }
+
     fn call(&mut self, id: usize, text: &str) -> Duration {
         let request = request(id, text);
         let start = Instant::now();

@@ -158,13 +158,8 @@ impl Way {
 
     /// Seals made so far, each a group with one fdatasync.
     fn sealed(&self) -> Option<f64> {
-        let mut stream = TcpStream::connect(&self.gateway.as_ref()?.admin).ok()?;
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n")
-            .ok()?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text).ok()?;
-        text.lines()
+        get(&self.gateway.as_ref()?.admin, "/metrics")
+            .lines()
             .find_map(|line| line.strip_prefix("affiant_seals_total "))?
             .trim()
             .parse()
@@ -186,4 +181,16 @@ impl Way {
     fn least(&self, of: impl Fn(&Round) -> f64) -> f64 {
         self.rounds.iter().map(of).fold(f64::INFINITY, f64::min)
     }
+}
+
+/// The answer to a GET request, head and body; empty if there is none.
+pub(crate) fn get(address: &str, path: &str) -> String {
+    let mut text = String::new();
+    if let Ok(mut stream) = TcpStream::connect(address) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n");
+        let _ = stream
+            .write_all(request.as_bytes())
+            .and_then(|()| stream.read_to_string(&mut text));
+    }
+    text
 }
