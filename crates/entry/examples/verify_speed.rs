@@ -10,17 +10,17 @@
     reason = "a measurement prints, reads the clock and stops where it cannot go on"
 )]
 
+#[path = "../tests/it/calls.rs"]
+mod calls;
+
 use std::time::{Duration, Instant};
 
-use affiant_entry::call::{
-    Agent, Call, CallHead, Classification, Correlation, CorrelationOrigin, Ending, Input, Policy,
-    Reason, Response, Server, Session, SessionOrigin, Status, StatusCode, Tool, Transport,
-};
+use affiant_entry::call::Call;
 use affiant_entry::chain::{ChainVerifier, Tail};
 use affiant_entry::link::CheckedGroup;
-use affiant_entry::record::{Boot, Clock};
+use affiant_entry::record::Boot;
 use affiant_entry::{
-    Body, BootId, CallId, CommitKey, Decoded, Fact, Header, Moment, Record, Sealer, SourceId, Trust,
+    Body, BootId, CallId, Decoded, Fact, Header, Moment, Record, Sealer, SourceId, Trust,
 };
 use affiant_tlog::leaf_hash;
 use affiant_tlog::note::{KeyName, SignerKey};
@@ -132,7 +132,10 @@ fn chain(signer: &SignerKey, entries: usize, bytes: usize) -> Vec<(Vec<Vec<u8>>,
             body,
         };
         records.push(record(Body::CallBegin(Box::new(call.clone()))));
-        records.push(record(Body::CallEnd(Box::new(call), Box::new(ending()))));
+        records.push(record(Body::CallEnd(
+            Box::new(call),
+            Box::new(calls::ending()),
+        )));
         if records.len() >= GROUP || n + 1 == entries / 2 {
             let group = sealer.prepare(&records, at, signer).unwrap();
             sealer.advance(&group).unwrap();
@@ -155,81 +158,21 @@ fn first_boot(signer: &SignerKey) -> Boot {
         host: Fact::Known("host-1".to_owned()),
         pid: 4711,
         config: Fact::absent("no configuration file"),
-        clock: Clock {
-            synchronised: Fact::Known(true),
-            error_us_max: Fact::Known(500),
-        },
+        clock: calls::clock(),
         recovered: None,
     }
 }
 
 /// As a gateway records one: the rest of the entry is filled with the input.
 fn call(n: usize, bytes: usize) -> Call {
-    let key = CommitKey::new("k1", &[9; 32]);
     let mut json = format!("{{\"query\":\"customer {n}\",\"limit\":50,\"fields\":[");
     // All but the input of a `call.begin` and `call.end` has about 1,050 and 1,300 bytes.
     while json.len() + 1_180 < bytes {
         json += "\"name\",\"e-mail\",\"caf\u{e9} \\u2615 \\\"quoted\\\"\",";
     }
     json += "\"id\"]}";
-    let head = CallHead {
-        session: Session {
-            id: "5c5e7ab8-26c6-4d8c-9d4c-2f3f8b1f3f52".to_owned(),
-            origin: SessionOrigin::McpSessionId,
-            turn: None,
-        },
-        agent: Agent {
-            role: Fact::absent("no claim configured"),
-            user: Fact::Known("alice@example.com".to_owned()),
-            token: Fact::Known(key.commit("token", b"bearer")),
-            client: Fact::Known("claude-code/2.1".to_owned()),
-            verified: vec![],
-        },
-        server: Server {
-            id: "crm".to_owned(),
-            name: Fact::Known("CRM".to_owned()),
-            version: Fact::Known("1.4.2".to_owned()),
-            protocol: Fact::Known("2025-11-25".to_owned()),
-            transport: Transport::Http,
-        },
-        tool: Tool {
-            name: Fact::Known("search_customers".to_owned()),
-            in_manifest: Fact::Known(true),
-            manifest: Fact::Known(format!("sha256:{}", "0".repeat(64))),
-        },
-        classification: Fact::Known(Classification {
-            level: "restricted".to_owned(),
-            rule: "crm-pii".to_owned(),
-        }),
-        policy: Fact::Known(Policy {
-            decision: "allow".into(),
-            mode: "monitor".into(),
-            set: Fact::absent("no policy set"),
-            evaluated: Vec::new(),
-        }),
-        correlation: Correlation {
-            id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
-            traceparent: None,
-            request_id: n.to_string(),
-            origin: CorrelationOrigin::Minted,
-        },
-        chain: None,
-    };
-    let json = serde_json::value::RawValue::from_string(json).unwrap();
-    Call {
-        head,
-        input: Input::redacted(json, Vec::new(), 0),
-    }
-}
-
-fn ending() -> Ending {
-    Ending {
-        status: Status::new(StatusCode::Success, Reason::Ok),
-        response: Fact::Known(Response {
-            bytes: 1234,
-            commit: CommitKey::new("k1", &[9; 32]).commit("message", b"{}"),
-        }),
-        latency_us: Fact::Known(12_345),
-        task: None,
-    }
+    let mut call = calls::call(&json);
+    call.head.session.id = "5c5e7ab8-26c6-4d8c-9d4c-2f3f8b1f3f52".to_owned();
+    call.head.correlation.request_id = n.to_string();
+    call
 }

@@ -5,6 +5,7 @@
 )]
 
 mod attacks;
+mod calls;
 mod completeness;
 mod decode;
 mod differential;
