@@ -49,6 +49,7 @@ mod ids;
 mod kind;
 pub mod limits;
 pub mod link;
+pub mod log_rotation;
 mod moment;
 mod note_text;
 pub mod receipt;
@@ -67,6 +68,7 @@ pub use ids::{
     SpoolNameError,
 };
 pub use kind::{Kind, LogKind};
+pub use log_rotation::LogRotation;
 pub use moment::{Moment, parse_rfc3339, rfc3339};
 pub use note_text::NoteTextError;
 pub use record::{Body, Record};

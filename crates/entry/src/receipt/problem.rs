@@ -32,6 +32,9 @@ pub enum ProblemCode {
     Gap,
     /// The groups contradict what the log holds. Recorded as evidence.
     Fork,
+    /// The log is smaller than the tree in the batch's header: it was rolled back, or the sender remembers
+    /// another log. [`Problem::checkpoint`] is what it has.
+    RolledBack,
     /// A seal does not hold: spelling, signature, root, count or key.
     BadSeal,
     /// Longer than a batch may be.
@@ -44,13 +47,14 @@ pub enum ProblemCode {
 
 impl ProblemCode {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::MalformedBatch,
         Self::WrongSource,
         Self::Revoked,
         Self::NotEnrolled,
         Self::Gap,
         Self::Fork,
+        Self::RolledBack,
         Self::BadSeal,
         Self::TooLarge,
         Self::SlowDown,
@@ -67,6 +71,7 @@ impl ProblemCode {
             Self::NotEnrolled => "not-enrolled",
             Self::Gap => "gap",
             Self::Fork => "fork",
+            Self::RolledBack => "rolled-back",
             Self::BadSeal => "bad-seal",
             Self::TooLarge => "too-large",
             Self::SlowDown => "slow-down",
@@ -80,7 +85,7 @@ impl ProblemCode {
         match self {
             Self::MalformedBatch => 400,
             Self::WrongSource | Self::Revoked | Self::NotEnrolled => 403,
-            Self::Gap | Self::Fork => 409,
+            Self::Gap | Self::Fork | Self::RolledBack => 409,
             Self::TooLarge => 413,
             Self::BadSeal => 422,
             Self::SlowDown => 429,
@@ -98,6 +103,7 @@ impl ProblemCode {
             Self::NotEnrolled => "source is not enrolled",
             Self::Gap => "batch does not continue the chain",
             Self::Fork => "batch contradicts the chain",
+            Self::RolledBack => "log is smaller than it was",
             Self::BadSeal => "seal does not hold",
             Self::TooLarge => "batch is too large",
             Self::SlowDown => "too much at once",
@@ -134,6 +140,8 @@ pub struct Problem {
     pub expected: Option<SealPlace>,
     /// For [`ProblemCode::Fork`]: blob id of the evidence.
     pub evidence: Option<String>,
+    /// For [`ProblemCode::RolledBack`]: the log's newest checkpoint, a signed note.
+    pub checkpoint: Option<String>,
     /// For codes that pass: seconds to wait, as in the header `Retry-After`.
     pub retry_after_s: Option<u64>,
 }
@@ -167,6 +175,8 @@ struct Wire {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     evidence: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u64>,
 }
 
@@ -186,6 +196,7 @@ impl Problem {
             },
             expected: None,
             evidence: None,
+            checkpoint: None,
             retry_after_s: None,
         }
     }
@@ -200,6 +211,7 @@ impl Problem {
             detail: self.detail.clone(),
             expected: self.expected,
             evidence: self.evidence.clone(),
+            checkpoint: self.checkpoint.clone(),
             retry_after_s: self.retry_after_s,
         };
         // Only strings and numbers: nothing here can fail to serialise.
@@ -225,6 +237,7 @@ impl Problem {
         Ok(Self {
             expected: wire.expected,
             evidence: wire.evidence,
+            checkpoint: wire.checkpoint,
             retry_after_s: wire.retry_after_s,
             ..Self::new(code, &wire.detail)
         })
