@@ -11,9 +11,10 @@
 //!
 //! | `/v1/logs`, `/v1/traces`, `/v1/import/…` | takes records of others, see [`foreign`](crate::foreign) |
 //!
-//! Nothing here asks who asks: listen on loopback, or on a network of those who may know, and add to
-//! the log in the aggregator's name. Only web pages are kept from adding anything: a request with an
-//! `Origin` is refused unless it reads.
+//! Reading asks nobody who he is: listen on loopback, or on a network of those who may know. Adding to
+//! the log in the aggregator's name asks for the token of `import.token_file`; without one it is open on
+//! loopback, and shut elsewhere. Web pages add nothing: a request with an `Origin` is refused unless it
+//! reads.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,13 +32,14 @@ use serde::Serialize;
 
 use crate::chains::{ChainName, Said};
 use crate::core::Core;
-use crate::doors::OwnChainSink;
+use crate::doors::{Gate, OwnChainSink};
 use crate::foreign::Foreign;
 use crate::index::{ChainRow, Subject};
+use crate::logkey::KEY_ROTATIONS;
 use crate::metrics::Counted;
 
 /// The routes.
-pub(crate) fn router(core: Arc<Core>, foreign: Arc<Foreign<OwnChainSink>>) -> Router {
+pub(crate) fn router(core: Arc<Core>, foreign: Arc<Foreign<OwnChainSink>>, gate: Gate) -> Router {
     let reading = Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -47,7 +49,9 @@ pub(crate) fn router(core: Arc<Core>, foreign: Arc<Foreign<OwnChainSink>>) -> Ro
         .route("/v1/sources", get(sources))
         .with_state(core);
     reading
-        .merge(crate::foreign::router(foreign))
+        .merge(
+            crate::foreign::router(foreign).layer(middleware::from_fn_with_state(gate, may_write)),
+        )
         .layer(middleware::from_fn(no_web_page_writes))
 }
 
@@ -57,6 +61,13 @@ async fn no_web_page_writes(request: Request, next: Next) -> Response {
         return (StatusCode::FORBIDDEN, "web pages may not write here\n").into_response();
     }
     next.run(request).await
+}
+
+async fn may_write(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    match gate.lets_in(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    }
 }
 
 async fn ready(State(core): State<Arc<Core>>) -> Response {
@@ -73,6 +84,7 @@ async fn metrics(State(core): State<Arc<Core>>) -> Response {
     for ((source, _), said) in core.chains.said() {
         core.metrics.source(&source).pending(said.pending_entries);
     }
+    core.metrics.log_failing(core.ledger.is_failing());
     match core.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
@@ -80,6 +92,10 @@ async fn metrics(State(core): State<Arc<Core>>) -> Response {
 }
 
 async fn log_file(State(core): State<Arc<Core>>, Path(path): Path<String>) -> Response {
+    if path == KEY_ROTATIONS {
+        let kind = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
+        return (kind, core.log_rotations.clone()).into_response();
+    }
     let Ok(parsed) = path.parse::<LogPath>() else {
         return (StatusCode::NOT_FOUND, "no such path in a log\n").into_response();
     };

@@ -44,7 +44,7 @@ pub(crate) struct Said {
 #[derive(Debug)]
 pub(crate) struct TentativeHead {
     pub(crate) cursor: ChainCursor,
-    generation: u64,
+    epoch: u64,
 }
 
 /// The head of a chain is not known.
@@ -93,18 +93,15 @@ impl Chain {
         ledger: &Ledger,
     ) -> Result<HeadGuard<'a>, HeadError> {
         let mut guard = self.head.lock().await;
-        let generation = ledger.generation();
-        if guard
-            .as_ref()
-            .is_none_or(|head| head.generation != generation)
-        {
-            ledger.caught_up().await?;
+        let epoch = ledger.epoch();
+        if guard.as_ref().is_none_or(|head| head.epoch != epoch) {
+            ledger.settled().await?;
             let row = ledger.index().chain(&name.0, &name.1)?;
             let cursor = row.map_or_else(
                 || ChainCursor::new(name.0.clone(), name.1.clone()),
                 |row| row.cursor,
             );
-            *guard = Some(TentativeHead { cursor, generation });
+            *guard = Some(TentativeHead { cursor, epoch });
         }
         Ok(HeadGuard { guard })
     }
@@ -134,6 +131,11 @@ impl HeadGuard<'_> {
     /// A copy to try things on.
     pub(crate) fn cursor(&self) -> Option<ChainCursor> {
         self.guard.as_ref().map(|head| head.cursor.clone())
+    }
+
+    /// The epoch of the log in which it is the head: what builds on it is submitted in that one.
+    pub(crate) fn epoch(&self) -> Option<u64> {
+        self.guard.as_ref().map(|head| head.epoch)
     }
 
     /// Moves the head: what led there was submitted.

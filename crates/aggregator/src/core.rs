@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::anchors::Anchors;
 use crate::blobs::Blobs;
 use crate::ca::Authority;
 use crate::chains::Chains;
@@ -25,11 +26,14 @@ pub(crate) struct Core {
     pub(crate) blobs: Blobs,
     pub(crate) budget: Budget,
     pub(crate) authority: Authority,
+    /// Notes by which the log's keys follow each other, oldest first.
+    pub(crate) log_rotations: String,
     /// Lifetime of a source's certificate, seconds.
     pub(crate) certificate_lifetime_s: u64,
     pub(crate) sources: Sources,
     pub(crate) tokens: Tokens,
     pub(crate) watch: Watch,
+    pub(crate) anchors: Arc<Anchors>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) refusals: Refusals,
     /// One enrolment at a time: whether a name is taken is asked and answered together.

@@ -1,18 +1,27 @@
 //! Where foreign records go: into our own chain, blobs first.
 
+use std::net::IpAddr;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use affiant_entry::CommitKey;
 use affiant_log::SequenceError;
 use affiant_policy::redact::{Redactor, RuleSet};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, StatusCode};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::blobs::Blobs;
 use crate::clock;
+use crate::config::Settings;
+use crate::core::Core;
 use crate::files::{self, FileError};
 use crate::foreign::{Foreign, Imported, Importer, Sink, SinkError};
 use crate::ledger::{Ledger, LedgerError, Part};
+use crate::problem::Problem;
+use crate::server::StartError;
 use crate::state::StateDir;
 
 /// The ledger and the blobs, as foreign records see them.
@@ -25,19 +34,114 @@ pub(crate) struct OwnChainSink {
 /// What the routes for foreign records work with.
 pub(crate) fn foreign(
     dir: &StateDir,
-    ledger: &Ledger,
-    blobs: &Blobs,
+    core: &Core,
+    rules: RuleSet,
 ) -> Result<Arc<Foreign<OwnChainSink>>, FileError> {
     let key = commit_key(dir)?;
-    let redactor = Arc::new(Redactor::new(RuleSet::builtin(), key.clone()));
+    let redactor = Arc::new(Redactor::new(rules, key.clone()));
     Ok(Arc::new(Foreign {
         importer: Importer::new(redactor, key),
         sink: OwnChainSink {
-            ledger: ledger.clone(),
-            blobs: blobs.clone(),
+            ledger: core.ledger.clone(),
+            blobs: core.blobs.clone(),
         },
         now: clock::now,
     }))
+}
+
+/// The redaction rules in force, and the digest of all that was configured: that of the configuration
+/// file, and behind a `+` that of the rule file.
+pub(crate) fn rules(settings: &Settings) -> Result<(RuleSet, Option<String>), StartError> {
+    let digest = settings.digest.clone();
+    let Some(path) = &settings.redaction_rules else {
+        return Ok((RuleSet::builtin(), digest));
+    };
+    let text = fs_err::read_to_string(path)?;
+    let rules = RuleSet::parse(&text).map_err(|error| StartError::Rules {
+        path: path.clone(),
+        problem: format!(
+            "line {}, column {}: {}",
+            error.line, error.column, error.problem
+        ),
+    })?;
+    let of_rules = format!("sha256:{}", hex::encode(Sha256::digest(text.as_bytes())));
+    let digest = digest.map_or_else(|| of_rules.clone(), |own| format!("{own}+{of_rules}"));
+    Ok((rules, Some(digest)))
+}
+
+/// Who may write through the API.
+#[derive(Debug, Clone)]
+pub(crate) enum Gate {
+    /// Whoever reaches it: it listens on loopback, and no token is configured.
+    Open,
+    /// Who knows the token, by the SHA-256 of it.
+    Token([u8; 32]),
+    /// Nobody: others than this machine reach it, and no token is configured.
+    Shut,
+}
+
+impl Gate {
+    /// By the token's file, and where the API listens.
+    ///
+    /// # Errors
+    /// When the file can be reached by others, or holds no token.
+    pub(crate) fn open(token: Option<&Path>, api: IpAddr) -> Result<Self, FileError> {
+        let Some(path) = token else {
+            return Ok(if api.is_loopback() {
+                Self::Open
+            } else {
+                Self::Shut
+            });
+        };
+        let wrong = || FileError::content(path, "token (one line of 16 characters or more)");
+        let text = files::read_secret(path)?.ok_or_else(wrong)?;
+        let token = text.trim();
+        let fits = token.len() >= TOKEN_BYTES_MIN && token.bytes().all(|b| b.is_ascii_graphic());
+        if fits {
+            Ok(Self::Token(Sha256::digest(token.as_bytes()).into()))
+        } else {
+            Err(wrong())
+        }
+    }
+
+    /// Whether a request with these headers may write.
+    pub(crate) fn lets_in(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        let wanted = match self {
+            Self::Open => return Ok(()),
+            Self::Shut => {
+                let detail =
+                    "the API can be reached by others; set `import.token_file` to import here";
+                return Err(refused(detail));
+            }
+            Self::Token(wanted) => wanted,
+        };
+        let given = headers.get(AUTHORIZATION).and_then(|v| v.to_str().ok());
+        let given = given.and_then(|text| text.split_once(' '));
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let (_, token) = given.ok_or_else(|| refused("importing asks for a bearer token"))?;
+        let given: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
+        // All bytes of the digests are looked at, whichever differ.
+        let differ = given
+            .iter()
+            .zip(wanted)
+            .fold(0_u8, |all, (a, b)| all | (a ^ b));
+        if differ == 0 {
+            Ok(())
+        } else {
+            Err(refused(
+                "the bearer token is not the one that importing asks for",
+            ))
+        }
+    }
+}
+
+fn refused(detail: &str) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "import-refused",
+        "importing is not allowed",
+        detail,
+    )
 }
 
 impl Sink for OwnChainSink {
@@ -55,7 +159,9 @@ impl Sink for OwnChainSink {
             tracing::error!("blobs of imported records cannot be kept");
             return Err(SinkError::Unavailable);
         }
-        let submitted = self.ledger.submit(vec![Part::Own(records)]);
+        let submitted = self
+            .ledger
+            .submit(self.ledger.epoch(), vec![Part::Own(records)]);
         let submission = submitted.map_err(|_| SinkError::Unavailable)?;
         let leaves = submission.leaves();
         let appended = submission.settled().await.map_err(|error| unsure(&error))?;
@@ -69,9 +175,14 @@ const fn unsure(error: &LedgerError) -> SinkError {
     match error {
         LedgerError::Log(SequenceError::Unknown(_) | SequenceError::Unpublished)
         | LedgerError::Behind => SinkError::Unknown,
-        LedgerError::Log(_) | LedgerError::Encode(_) => SinkError::Unavailable,
+        LedgerError::Log(_) | LedgerError::Failed | LedgerError::Encode(_) => {
+            SinkError::Unavailable
+        }
     }
 }
+
+/// Shorter tokens can be guessed.
+const TOKEN_BYTES_MIN: usize = 16;
 
 /// The key of commitments in imported entries; made once.
 fn commit_key(dir: &StateDir) -> Result<CommitKey, FileError> {

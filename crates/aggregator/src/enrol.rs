@@ -77,6 +77,9 @@ struct Answer {
 struct LogKey {
     name: String,
     vkey: String,
+    /// Notes that lead from earlier keys to this one, oldest first.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    rotations: String,
 }
 
 /// `POST /v1/enrol`.
@@ -279,6 +282,7 @@ fn answer_of(core: &Core, source: SourceId, issued: Issued) -> Answer {
         log: LogKey {
             name: core.log_name.clone(),
             vkey: core.ledger.log().verifier_key().to_string(),
+            rotations: core.log_rotations.clone(),
         },
         renew_after_s: core.certificate_lifetime_s.saturating_mul(2) / 3,
         not_after: rfc3339(issued.not_after_utc_us),

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use affiant_tlog::SignerKey;
-use affiant_tlog::cosignature::CosignerSigner;
+use affiant_tlog::cosignature::{CosignerAlgorithm, CosignerSigner};
 use affiant_tlog::note::KeyName;
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt;
@@ -202,6 +202,22 @@ pub fn add_line(path: &Path, line: &str) -> Result<(), FileError> {
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_whole(path, bytes, 0o644)?;
     Ok(())
+}
+
+/// Opens the ML-DSA-44 key of a log, or makes one of this name, readable by this user alone.
+pub(crate) fn ml_dsa_44(path: &Path, name: KeyName) -> Result<CosignerSigner, FileError> {
+    let wrong = || FileError::content(path, "ML-DSA-44 key of the log");
+    if let Some(text) = read_secret(path)? {
+        let key: CosignerSigner = text.trim().parse().map_err(|_| wrong())?;
+        let fits = key.key().algorithm() == CosignerAlgorithm::MlDsa44 && *key.key().name() == name;
+        return if fits { Ok(key) } else { Err(wrong()) };
+    }
+    let seed = Zeroizing::new(crate::entropy::bytes::<32>());
+    let signer = CosignerSigner::ml_dsa_44(name, &seed).map_err(|_| wrong())?;
+    let mut secret = signer.to_secret_text();
+    secret.push('\n');
+    write_whole(path, secret.as_bytes(), 0o600)?;
+    Ok(signer)
 }
 
 /// Opens the key of a witness, or makes one of this name, readable by this user alone.

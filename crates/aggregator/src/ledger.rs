@@ -5,12 +5,14 @@
 //!
 //! # When a submission fails
 //!
-//! Nobody may build on leaves that may not be there. A failure moves the [`Ledger::generation`] on:
-//! chain heads that were taken from memory in an older generation are read again from the index, which
-//! first catches up with the log, and our own chain begins a new boot. This is the way a restart takes.
+//! Nobody may build on leaves that may not be there. A failed round moves the [`Ledger::epoch`] on, before
+//! anybody is told: what was submitted in an older epoch and still waits is refused by the log, so that no
+//! group stands behind a hole; chain heads that were taken from memory in an older epoch are read again from
+//! the index, which first catches up with the log; and our own chain begins a new boot. This is the way a
+//! restart takes.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use affiant_entry::record::{Body, Record};
 use affiant_entry::{Decoded, EncodeError, SourceId};
 use affiant_log::{Appended, Head, Log, Pending, SequenceError};
-use affiant_tlog::LeafIndex;
+use affiant_tlog::{LeafIndex, TreeSize};
 use tokio::sync::oneshot;
 
 use crate::index::{Follower, GroupRow, Index, OwnRow, Row};
@@ -38,7 +40,6 @@ struct Inner {
     applied: tokio::sync::watch::Receiver<LeafIndex>,
     own: Mutex<OwnChain>,
     own_id: SourceId,
-    generation: AtomicU64,
     /// Whether the last submission failed.
     failing: AtomicBool,
 }
@@ -59,6 +60,9 @@ pub(crate) enum LedgerError {
     /// The log did not take it.
     #[error("log did not take the leaves")]
     Log(#[from] SequenceError),
+    /// A round failed since what is submitted was decided upon: decide anew.
+    #[error("log failed meanwhile")]
+    Failed,
     /// A record of our own is no entry: a bug.
     #[error("record cannot be encoded")]
     Encode(#[from] EncodeError),
@@ -97,7 +101,6 @@ impl Ledger {
                 applied,
                 own_id: own.source().clone(),
                 own: Mutex::new(own),
-                generation: AtomicU64::new(0),
                 failing: AtomicBool::new(false),
             }),
         }
@@ -116,9 +119,9 @@ impl Ledger {
         &self.inner.own_id
     }
 
-    /// How often a submission failed: what was known in memory of an older generation is void.
-    pub(crate) fn generation(&self) -> u64 {
-        self.inner.generation.load(Ordering::SeqCst)
+    /// How often the log failed: what was known in memory in an older epoch is void.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.inner.log.epoch()
     }
 
     /// Whether the last submission failed.
@@ -126,11 +129,16 @@ impl Ledger {
         self.inner.failing.load(Ordering::SeqCst)
     }
 
-    /// Submits parts in order, contiguous. What is refused at once is an error here.
-    pub(crate) fn submit(&self, parts: Vec<Part>) -> Result<Submission, LedgerError> {
+    /// Submits parts in order, contiguous, unless the log failed since `epoch`. What is refused at once is
+    /// an error here.
+    pub(crate) fn submit(&self, epoch: u64, parts: Vec<Part>) -> Result<Submission, LedgerError> {
         let has_own = parts.iter().any(|part| matches!(part, Part::Own(_)));
         // Held until the log has the leaves, so that our numbers are in its order.
         let mut own = has_own.then(|| lock(&self.inner.own));
+        if epoch != self.epoch() {
+            // Before numbers of ours are given out: they would be missing.
+            return Err(LedgerError::Failed);
+        }
         let (mut leaves, mut drafts) = (Vec::new(), Vec::new());
         for part in parts {
             match part {
@@ -142,7 +150,7 @@ impl Ledger {
                     let Some(own) = own.as_deref_mut() else {
                         continue;
                     };
-                    for leaf in own.encode(&records)? {
+                    for leaf in own.encode(epoch, &records)? {
                         drafts.push(Draft::Own(leaves.len(), leaf.clone()));
                         leaves.push(leaf);
                     }
@@ -150,7 +158,7 @@ impl Ledger {
             }
         }
         let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
-        let mut pending = self.inner.log.submit(leaves);
+        let mut pending = self.inner.log.submit_in(epoch, leaves);
         let early = match answered_at_once(&mut pending) {
             Some(Err(error)) => {
                 if let Some(own) = own.as_deref_mut() {
@@ -169,7 +177,7 @@ impl Ledger {
                 Some(appended) => Ok(appended),
                 None => pending.await,
             };
-            let settled = inner.settle(settled, drafts, has_own);
+            let settled = inner.settle(settled, drafts);
             // Whoever asked may be gone; the index knows all the same.
             let _ = tell.send(settled);
         });
@@ -183,7 +191,7 @@ impl Ledger {
     pub(crate) fn record(&self, bodies: Vec<Body>) {
         let kinds: Vec<_> = bodies.iter().map(Body::kind).collect();
         let records = bodies.into_iter().map(own::record).collect();
-        if let Err(error) = self.submit(vec![Part::Own(records)]) {
+        if let Err(error) = self.submit(self.epoch(), vec![Part::Own(records)]) {
             tracing::warn!(%error, ?kinds, "entry of the aggregator is not in the log");
         }
     }
@@ -191,12 +199,22 @@ impl Ledger {
     /// Submits entries of our own and waits for a checkpoint over them.
     pub(crate) async fn record_durably(&self, bodies: Vec<Body>) -> Result<Appended, LedgerError> {
         let records = bodies.into_iter().map(own::record).collect();
-        self.submit(vec![Part::Own(records)])?.settled().await
+        let submission = self.submit(self.epoch(), vec![Part::Own(records)])?;
+        submission.settled().await
     }
 
-    /// Waits until the index has all that the log has now.
+    /// Waits until the index has all that is published now.
     pub(crate) async fn caught_up(&self) -> Result<(), LedgerError> {
-        let size = self.inner.log.head().checkpoint.size;
+        self.followed_to(self.inner.log.head().checkpoint.size)
+            .await
+    }
+
+    /// Waits until the index has all that the log took, though it may wait for witnesses.
+    pub(crate) async fn settled(&self) -> Result<(), LedgerError> {
+        self.followed_to(self.inner.log.sequenced()).await
+    }
+
+    async fn followed_to(&self, size: TreeSize) -> Result<(), LedgerError> {
         let mut applied = self.inner.applied.clone();
         if applied.borrow_and_update().0 >= size.0 {
             return Ok(());
@@ -239,7 +257,6 @@ impl Inner {
         &self,
         settled: Result<Appended, SequenceError>,
         drafts: Vec<Draft>,
-        has_own: bool,
     ) -> Result<Appended, LedgerError> {
         match settled {
             Ok(appended) => {
@@ -250,11 +267,7 @@ impl Inner {
             }
             Err(error) => {
                 tracing::warn!(%error, "leaves were not appended, or it is not known");
-                if has_own {
-                    lock(&self.own).begin_anew();
-                }
                 self.failing.store(true, Ordering::SeqCst);
-                self.generation.fetch_add(1, Ordering::SeqCst);
                 lock(&self.follower).resync();
                 Err(error.into())
             }
@@ -304,6 +317,9 @@ fn answered_at_once(pending: &mut Pending) -> Option<Result<Appended, SequenceEr
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;
 
 /// How long rows may be on their way before the log is read instead.
 const ROWS_COME: Duration = Duration::from_millis(200);

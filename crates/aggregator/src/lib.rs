@@ -17,6 +17,7 @@
 //! Specifications: `docs/spec/{batch,receipt,leaf-kinds}.md`; RFC 8446 (TLS 1.3), RFC 5280
 //! (certificates), RFC 9457 (problems), C2SP tlog-tiles.
 
+mod anchors;
 mod api;
 mod blobs;
 pub mod ca;
@@ -33,6 +34,7 @@ mod index;
 mod ingest;
 mod ledger;
 mod listener;
+pub mod logkey;
 mod metrics;
 mod own;
 mod problem;

@@ -19,9 +19,11 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+
+use crate::anchors::{AnchorCounts, Anchors};
 
 /// Counts of one source since the process started; entries, without seals, where not said otherwise.
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ pub(crate) struct SourceCounts {
     gaps_refused: AtomicU64,
     gaps: AtomicU64,
     forks: AtomicU64,
+    rolled_back: AtomicU64,
     batches: AtomicU64,
     pending: AtomicU64,
 }
@@ -85,6 +88,10 @@ impl SourceCounts {
         add(&self.forks, 1);
     }
 
+    pub(crate) fn rolled_back(&self) {
+        add(&self.rolled_back, 1);
+    }
+
     pub(crate) fn pending(&self, entries: u64) {
         self.pending.store(entries, Ordering::Relaxed);
     }
@@ -108,17 +115,29 @@ impl SourceCounts {
 pub(crate) struct Metrics {
     registry: Registry,
     sources: Arc<BySource>,
+    failing: Gauge<i64>,
 }
 
 type BySource = Mutex<BTreeMap<SourceId, Arc<SourceCounts>>>;
 
 impl Metrics {
-    pub(crate) fn new(log: affiant_log::Log) -> Self {
+    pub(crate) fn new(log: affiant_log::Log, anchors: Arc<Anchors>) -> Self {
         let sources = Arc::<BySource>::default();
         let mut registry = Registry::with_prefix("affiant");
         registry.register_collector(Box::new(Sources(Arc::clone(&sources))));
         registry.register_collector(Box::new(LogSize(log)));
-        Self { registry, sources }
+        let failing = Gauge::<i64>::default();
+        registry.register(
+            "log_failing",
+            "1 while the log takes no leaves, as `/readyz` says",
+            failing.clone(),
+        );
+        registry.register_collector(Box::new(Anchored(anchors)));
+        Self {
+            registry,
+            sources,
+            failing,
+        }
     }
 
     /// The counts of one source. Sources are enrolled by the operator, so there are no more than that.
@@ -128,6 +147,11 @@ impl Metrics {
             return Arc::clone(counts);
         }
         Arc::clone(all.entry(source.clone()).or_default())
+    }
+
+    /// Whether the log takes no leaves now.
+    pub(crate) fn log_failing(&self, failing: bool) {
+        self.failing.set(i64::from(failing));
     }
 
     /// All metrics as OpenMetrics text.
@@ -149,7 +173,7 @@ struct OfSource {
 type Read = fn(&SourceCounts) -> &AtomicU64;
 
 /// Name, help, value.
-const COUNTERS: [(&str, &str, Read); 9] = [
+const COUNTERS: [(&str, &str, Read); 10] = [
     ("source_batches", "Batches read", |c| &c.batches),
     ("source_entries_received", "Entries in batches read", |c| {
         &c.received
@@ -187,6 +211,11 @@ const COUNTERS: [(&str, &str, Read); 9] = [
     ("source_forks", "Contradictions kept as evidence", |c| {
         &c.forks
     }),
+    (
+        "source_log_rolled_back",
+        "Batches refused as the source knows a larger tree than the log has",
+        |c| &c.rolled_back,
+    ),
 ];
 
 impl Collector for Sources {
@@ -231,6 +260,70 @@ impl Collector for LogSize {
     }
 }
 
+#[derive(Debug)]
+struct Anchored(Arc<Anchors>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfAuthority {
+    authority: String,
+}
+
+/// Name, help, whether it only grows, value.
+type OfAnchors = (&'static str, &'static str, bool, fn(&AnchorCounts) -> i64);
+
+const ANCHORS: [OfAnchors; 4] = [
+    ("anchors", "Time stamps in the log", true, |c| {
+        int(&c.anchored)
+    }),
+    (
+        "anchor_failures",
+        "Requests for a time stamp that gave none",
+        true,
+        |c| int(&c.failed),
+    ),
+    (
+        "anchor_size",
+        "Leaves under the checkpoint that was stamped last",
+        false,
+        |c| int(&c.size),
+    ),
+    (
+        "anchor_time_seconds",
+        "When a time stamp was put into the log last, seconds since 1970; 0 for never",
+        false,
+        |c| c.at_utc_us.load(Ordering::Relaxed) / 1_000_000,
+    ),
+];
+
+impl Collector for Anchored {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        if self.0.counts().next().is_none() {
+            return Ok(());
+        }
+        for (name, help, grows, value) in ANCHORS {
+            let kind = if grows {
+                MetricType::Counter
+            } else {
+                MetricType::Gauge
+            };
+            let mut family = to.encode_descriptor(name, help, None, kind)?;
+            for (authority, counts) in self.0.counts() {
+                let label = OfAuthority {
+                    authority: authority.to_owned(),
+                };
+                let one = family.encode_family(&label)?;
+                if grows {
+                    let value = u64::try_from(value(counts)).unwrap_or_default();
+                    ConstCounter::new(value).encode(one)?;
+                } else {
+                    ConstGauge::new(value(counts)).encode(one)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 fn of(source: &SourceId) -> OfSource {
     OfSource {
         source: source.to_string(),
@@ -239,6 +332,10 @@ fn of(source: &SourceId) -> OfSource {
 
 fn add(to: &AtomicU64, more: u64) {
     to.fetch_add(more, Ordering::Relaxed);
+}
+
+fn int(from: &AtomicU64) -> i64 {
+    i64::try_from(get(from)).unwrap_or(i64::MAX)
 }
 
 fn get(from: &AtomicU64) -> u64 {

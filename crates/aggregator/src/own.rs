@@ -1,8 +1,8 @@
 //! The aggregator's own chain: what it has to say stands in the log beside the sources' entries.
 //!
 //! One boot a process start, numbered from 0 without holes, first a `boot` entry; no seals, as the
-//! checkpoint signs all of it. When a submission fails, nobody knows which of the numbers are in the
-//! log: a new boot begins.
+//! checkpoint signs all of it. When the log fails, nobody knows which of the numbers are in it: a new boot
+//! begins.
 
 use affiant_entry::record::{Body, Boot, Record};
 use affiant_entry::{BootId, EncodeError, Fact, Seq, SourceId, Stamp, encode};
@@ -16,8 +16,17 @@ pub(crate) struct OwnChain {
     log_name: String,
     log_key: String,
     config: Option<String>,
-    boot: Option<(BootId, u64)>,
+    boot: Option<Place>,
     started: bool,
+}
+
+/// Where the chain goes on.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    boot: BootId,
+    next_seq: u64,
+    /// Of the log: numbers given out in an earlier one may not be there.
+    epoch: u64,
 }
 
 impl OwnChain {
@@ -41,11 +50,16 @@ impl OwnChain {
         &self.source
     }
 
-    /// Encodes records at the next places; the first of a boot gets a `boot` entry before it.
-    pub(crate) fn encode(&mut self, bodies: &[Record]) -> Result<Vec<Vec<u8>>, EncodeError> {
+    /// Encodes records at the next places; the first of a boot, and of an epoch of the log, gets a `boot`
+    /// entry before it.
+    pub(crate) fn encode(
+        &mut self,
+        epoch: u64,
+        bodies: &[Record],
+    ) -> Result<Vec<Vec<u8>>, EncodeError> {
         let mut leaves = Vec::with_capacity(bodies.len().saturating_add(1));
-        let (boot, mut seq) = match self.boot {
-            Some(place) => place,
+        let (boot, mut seq) = match self.boot.filter(|place| place.epoch == epoch) {
+            Some(place) => (place.boot, place.next_seq),
             None => {
                 let boot = BootId::from_parts(clock::now().utc_us, entropy::ulid());
                 leaves.push(self.one(boot, 0, &self.boot_record())?);
@@ -57,11 +71,15 @@ impl OwnChain {
             seq = seq.saturating_add(1);
         }
         self.started = true;
-        self.boot = Some((boot, seq));
+        self.boot = Some(Place {
+            boot,
+            next_seq: seq,
+            epoch,
+        });
         Ok(leaves)
     }
 
-    /// After a failed submission: numbers that were given out may not be in the log.
+    /// After a submission that was refused at once: numbers that were given out are not in the log.
     pub(crate) const fn begin_anew(&mut self) {
         self.boot = None;
     }

@@ -133,6 +133,23 @@ impl Problem {
         .fact("evidence", evidence)
     }
 
+    /// `checkpoint`: the newest note of this log, for the sender to keep beside its own.
+    pub(crate) fn rolled_back(theirs: u64, ours: u64, checkpoint: &[u8]) -> Self {
+        let detail = format!(
+            "the sender knows a tree of size {theirs}, this log has {ours}: it was rolled back, or is another"
+        );
+        Self::new(
+            StatusCode::CONFLICT,
+            "rolled-back",
+            "log is smaller than it was",
+            detail,
+        )
+        .fact(
+            "checkpoint",
+            String::from_utf8_lossy(checkpoint).into_owned(),
+        )
+    }
+
     pub(crate) fn slow_down() -> Self {
         let detail = "the aggregator has as much in work as it may";
         Self::new(
@@ -163,6 +180,18 @@ impl Problem {
         )
         .retry_after(5)
     }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 impl IntoResponse for Problem {

@@ -71,11 +71,12 @@ impl Refusals {
 }
 
 /// Not among them: gaps and overload, which pass, and forks, which have entries of their own.
-const WORTH_AN_ENTRY: [&str; 6] = [
+const WORTH_AN_ENTRY: [&str; 7] = [
     "malformed-batch",
     "wrong-source",
     "revoked",
     "not-enrolled",
     "bad-seal",
+    "rolled-back",
     "too-large",
 ];

@@ -4,9 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use affiant_log::net::HttpPost;
-use affiant_log::{Log, LogOptions, OpenLogError, Witnesses};
-use affiant_tlog::SignerKey;
-use affiant_tlog::note::KeyName;
+use affiant_log::{OpenLogError, SequenceError, SignerError, Witnesses};
+use affiant_tlog::note::SignError;
 use affiant_tlog::policy::Policy;
 use fs_err as fs;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -18,6 +17,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::anchors::Anchors;
 use crate::blobs::Blobs;
 use crate::ca::{Authority, CaError};
 use crate::chains::Chains;
@@ -27,6 +27,7 @@ use crate::files::{self, FileError};
 use crate::index::{FollowSource, Follower, Index};
 use crate::ingest::Budget;
 use crate::ledger::Ledger;
+use crate::logkey::{self, LogKeys};
 use crate::metrics::Metrics;
 use crate::own::OwnChain;
 use crate::refusals::Refusals;
@@ -119,6 +120,29 @@ pub enum StartError {
         #[source]
         source: affiant_tlog::policy::ParsePolicyError,
     },
+    /// The device that holds the log's key cannot be used.
+    #[error("log's key in `{}` cannot be used", module.display())]
+    Device {
+        /// The device's library.
+        module: std::path::PathBuf,
+        /// What it says.
+        #[source]
+        source: SignerError,
+    },
+    /// The note of a rotation cannot be signed: a bug.
+    #[error("rotation of the log's key cannot be signed")]
+    Rotation(#[source] SignError),
+    /// The log did not take the entry that names its next key; the next start tries again.
+    #[error("rotation of the log's key is not in the log")]
+    Announce(#[source] SequenceError),
+    /// The redaction rules cannot be used.
+    #[error("redaction rules `{}` cannot be used: {problem}", path.display())]
+    Rules {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Line, column and what is wrong.
+        problem: String,
+    },
     /// The log cannot be opened.
     #[error("log cannot be opened")]
     Log(#[from] OpenLogError),
@@ -154,14 +178,16 @@ impl Server {
         if settings.digest.is_none() {
             config::keep_dev(&dir, &settings, ingest_at, api_at)?;
         }
+        let (rules, digest) = doors::rules(&settings)?;
         let opening = {
             let (settings, dir) = (settings.clone(), dir.clone());
-            tokio::task::spawn_blocking(move || open(&settings, &dir))
+            tokio::task::spawn_blocking(move || open(&settings, &dir, digest))
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
-        let foreign = doors::foreign(&dir, &core.ledger, &core.blobs)?;
-        let router = api::router(Arc::clone(&core), foreign);
+        let foreign = doors::foreign(&dir, &core, rules)?;
+        let gate = doors::Gate::open(settings.import_token.as_deref(), api_at.ip())?;
+        let router = api::router(Arc::clone(&core), foreign, gate);
         let names = server_names(&settings, ingest_at);
         let identity = core.authority.server(&names, clock::now().utc_us)?;
         let not_after_utc_us = identity.not_after_utc_us;
@@ -169,7 +195,9 @@ impl Server {
         let acceptor = TlsAcceptor::from(server_config(&core.authority, Arc::clone(&certificate))?);
         let rounds = Rounds::new(&core, &settings, certificate, names, not_after_utc_us);
         let (stop, stopped) = watch::channel(false);
-        let tasks = vec![
+        let anchoring = core.anchors.start(&core.ledger, &stopped);
+        let anchoring = anchoring.map_err(std::io::Error::other)?;
+        let mut tasks = vec![
             tokio::spawn(listener::serve(
                 ingest,
                 acceptor,
@@ -179,6 +207,7 @@ impl Server {
             tokio::spawn(serve_http(api, router, stopped.clone())),
             tokio::spawn(rounds.run(stopped)),
         ];
+        tasks.extend(anchoring);
         let addresses = addresses(&settings, ingest_at, api_at);
         files::write_json(&dir.serve_json(), &addresses, 0o644)?;
         Ok(Self {
@@ -218,16 +247,14 @@ impl Server {
     }
 }
 
-fn open(settings: &Settings, dir: &StateDir) -> Result<Core, StartError> {
+fn open(settings: &Settings, dir: &StateDir, digest: Option<String>) -> Result<Core, StartError> {
     let now = clock::now().utc_us;
-    let signer = log_signer(settings, dir)?;
+    let keys = LogKeys::open(settings, dir)?;
     let authority = authority(settings, dir, now)?;
-    let log_key = signer.verifier_key().to_string();
-    let mut options = LogOptions::new(dir.log(), dir.state(), Arc::new(signer));
-    options.interval = settings.interval;
-    options.idle = settings.idle;
-    options.witnesses = settings.witness.as_ref().map(witnesses).transpose()?;
-    let log = Log::open(options)?;
+    let key = keys.verifier_key().clone();
+    let log_rotations = keys.rotations.clone();
+    let log = logkey::open_log(keys, settings, dir)?;
+    logkey::write_vkeys(dir, &key)?;
     let sources = Sources::new(dir);
     let index = Arc::new(Index::open(&dir.index())?);
     let keys = sources.clone();
@@ -242,10 +269,11 @@ fn open(settings: &Settings, dir: &StateDir) -> Result<Core, StartError> {
     let own = OwnChain::new(
         settings.own_id.clone(),
         settings.log_name.clone(),
-        log_key,
-        settings.digest.clone(),
+        key.to_string(),
+        digest,
     );
-    let metrics = Arc::new(Metrics::new(log.clone()));
+    let anchors = Arc::new(Anchors::open(&settings.anchors)?);
+    let metrics = Arc::new(Metrics::new(log.clone(), Arc::clone(&anchors)));
     Ok(Core {
         dir: dir.clone(),
         log_name: settings.log_name.clone(),
@@ -254,17 +282,19 @@ fn open(settings: &Settings, dir: &StateDir) -> Result<Core, StartError> {
         blobs: Blobs::new(dir),
         budget: Budget::new(settings.ingest_memory_bytes_max),
         authority,
+        log_rotations,
         certificate_lifetime_s: settings.source_lifetime_s,
         sources,
         tokens: Tokens::new(dir),
         watch: Watch::new(),
+        anchors,
         refusals: Refusals::new(Arc::clone(&metrics)),
         metrics,
         enrolling: tokio::sync::Mutex::new(()),
     })
 }
 
-fn witnesses(settings: &WitnessSettings) -> Result<Witnesses, StartError> {
+pub(crate) fn witnesses(settings: &WitnessSettings) -> Result<Witnesses, StartError> {
     let path = &settings.policy_file;
     let text = fs::read(path)?;
     let policy = Policy::parse(&text).map_err(|source| StartError::Policy {
@@ -276,38 +306,6 @@ fn witnesses(settings: &WitnessSettings) -> Result<Witnesses, StartError> {
     let mut witnesses = Witnesses::new(policy, Arc::new(post));
     witnesses.rule = settings.rule;
     Ok(witnesses)
-}
-
-/// The key of the log; made with the log, and never again.
-fn log_signer(settings: &Settings, dir: &StateDir) -> Result<SignerKey, StartError> {
-    let path = dir.log_key();
-    if let Some(signer) = files::signer(&path)? {
-        let found = signer.name().as_str();
-        if found != settings.log_name {
-            return Err(StartError::OtherLog {
-                found: found.to_owned(),
-                wanted: settings.log_name.clone(),
-            });
-        }
-        write_vkey(dir, &signer)?;
-        return Ok(signer);
-    }
-    if dir.log().join("checkpoint").exists() {
-        return Err(StartError::KeyLost { path });
-    }
-    let name = KeyName::new(&settings.log_name)
-        .map_err(|_| FileError::content(&path, "key of a log with a usable name"))?;
-    let signer = files::new_signer(name, &path)?;
-    write_vkey(dir, &signer)?;
-    Ok(signer)
-}
-
-fn write_vkey(dir: &StateDir, signer: &SignerKey) -> std::io::Result<()> {
-    let text = format!("{}\n", signer.verifier_key());
-    if files::read_optional(&dir.log_vkey())?.as_ref() == Some(&text) {
-        return Ok(());
-    }
-    files::write_whole(&dir.log_vkey(), text.as_bytes(), 0o644)
 }
 
 fn authority(settings: &Settings, dir: &StateDir, now: i64) -> Result<Authority, StartError> {

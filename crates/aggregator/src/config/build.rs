@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use affiant_config::{At, ConfigError, Place};
 use affiant_entry::SourceId;
@@ -12,7 +13,7 @@ use affiant_tlog::note::KeyName;
 use toml::Spanned;
 
 use super::file::{self, File};
-use super::settings::{CaFiles, Settings, WitnessSettings};
+use super::settings::{AnchorSettings, CaFiles, DeviceKey, Settings, WitnessSettings};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -29,11 +30,9 @@ pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
         file.ingest.memory_bytes_max,
         MEMORY_BYTES,
     )?;
-    let lifetime = at.number(
-        "source_lifetime_s",
-        file.ca.source_lifetime_s,
-        60..=90 * 86_400,
-    )?;
+    let lifetime = at.number("source_lifetime_s", file.ca.source_lifetime_s, LIFETIME_S)?;
+    let overlap = at.seconds("key_overlap_s", file.log.key_overlap_s, 0..=366 * 86_400)?;
+    let path = |path: At<String>| path.map(|path| at.resolve(path.get_ref()));
     Ok(Settings {
         own_id: at
             .id("own_id", file.log.own_id, SourceId::new)?
@@ -48,6 +47,12 @@ pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
         source_lifetime_s: lifetime.unwrap_or(default.source_lifetime_s),
         admin_keys: admin_keys(at, file.roster)?,
         witness: witness(at, file.witness)?,
+        device_key: device_key(at, file.log.key)?,
+        ml_dsa_44: file.log.ml_dsa_44.unwrap_or(default.ml_dsa_44),
+        key_overlap: overlap.unwrap_or(default.key_overlap),
+        redaction_rules: path(file.redaction.rule_file),
+        import_token: path(file.import.token_file),
+        anchors: anchors(at, file.anchor)?,
         digest: Some(at.digest()),
         ..default
     })
@@ -121,6 +126,71 @@ fn witness(at: &Place<'_>, file: file::Witness) -> Result<Option<WitnessSettings
     }
 }
 
+/// All four, or none.
+fn device_key(at: &Place<'_>, key: At<file::LogKey>) -> Result<Option<DeviceKey>> {
+    let Some(key) = key else { return Ok(None) };
+    let span = key.span();
+    let key = key.into_inner();
+    let needed = |value: At<String>, name| {
+        let value = value.map(Spanned::into_inner);
+        value.ok_or_else(|| at.missing(span.clone(), name))
+    };
+    Ok(Some(DeviceKey {
+        module: at.resolve(&needed(key.pkcs11_module, "log.key.pkcs11_module")?),
+        token_label: needed(key.token_label, "log.key.token_label")?,
+        key_label: needed(key.key_label, "log.key.key_label")?,
+        pin_file: at.resolve(&needed(key.pin_file, "log.key.pin_file")?),
+    }))
+}
+
+fn anchors(at: &Place<'_>, all: Vec<Spanned<file::Anchor>>) -> Result<Vec<AnchorSettings>> {
+    let mut out: Vec<AnchorSettings> = Vec::new();
+    for one in all {
+        let span = one.span();
+        if out.len() == ANCHORS_MAX {
+            let problem = format!("comes more than {ANCHORS_MAX} times");
+            return Err(at.value(span, "anchor", problem));
+        }
+        let anchor = anchor(at, one)?;
+        if out.iter().any(|other| other.name == anchor.name) {
+            let problem = format!("`{}` stands there twice", anchor.name);
+            return Err(at.value(span, "anchor", problem));
+        }
+        out.push(anchor);
+    }
+    Ok(out)
+}
+
+fn anchor(at: &Place<'_>, anchor: Spanned<file::Anchor>) -> Result<AnchorSettings> {
+    let span = anchor.span();
+    let anchor = anchor.into_inner();
+    let missing = |key| at.missing(span.clone(), key);
+    let http = |text: &str| match text.split_once("://") {
+        Some(("http" | "https", rest)) if !rest.is_empty() => Ok(text.to_owned()),
+        _ => Err(()),
+    };
+    let name = at.id("name", anchor.name, SourceId::new)?;
+    let url = at.parsed("url", anchor.url, http, "is not an `http` or `https` URL")?;
+    let roots = anchor
+        .roots_file
+        .ok_or_else(|| missing("anchor.roots_file"))?;
+    let every = at.seconds("every_s", anchor.every_s, 1..=366 * 86_400)?;
+    let timeout = at.seconds("timeout_s", anchor.timeout_s, 1..=120)?;
+    Ok(AnchorSettings {
+        name: name.ok_or_else(|| missing("anchor.name"))?.to_string(),
+        url: url.ok_or_else(|| missing("anchor.url"))?,
+        roots_file: at.resolve(roots.get_ref()),
+        every: every.unwrap_or(ANCHOR_EVERY),
+        timeout: timeout.unwrap_or(ANCHOR_TIMEOUT),
+    })
+}
+
+/// Most time stamp authorities.
+const ANCHORS_MAX: usize = 8;
+const ANCHOR_EVERY: Duration = Duration::from_secs(3600);
+const ANCHOR_TIMEOUT: Duration = Duration::from_secs(10);
+/// Seconds; few for tests of renewal alone.
+const LIFETIME_S: RangeInclusive<u64> = 2..=90 * 86_400;
 /// Where sources come to if nothing else is said.
 const INGEST_PORT: u16 = 7443;
 const API_PORT: u16 = 7480;

@@ -13,6 +13,9 @@ pub(super) struct File {
     pub(super) ca: Ca,
     pub(super) roster: Roster,
     pub(super) witness: Witness,
+    pub(super) anchor: Vec<Spanned<Anchor>>,
+    pub(super) redaction: Redaction,
+    pub(super) import: Import,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,6 +25,9 @@ pub(super) struct Log {
     pub(super) own_id: At<String>,
     pub(super) interval_ms: At<u64>,
     pub(super) idle_s: At<u64>,
+    pub(super) ml_dsa_44: Option<bool>,
+    pub(super) key_overlap_s: At<u64>,
+    pub(super) key: At<LogKey>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,4 +63,35 @@ pub(super) struct Roster {
 pub(super) struct Witness {
     pub(super) policy_file: At<String>,
     pub(super) publish: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogKey {
+    pub(super) pkcs11_module: At<String>,
+    pub(super) token_label: At<String>,
+    pub(super) key_label: At<String>,
+    pub(super) pin_file: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Anchor {
+    pub(super) name: At<String>,
+    pub(super) url: At<String>,
+    pub(super) roots_file: At<String>,
+    pub(super) every_s: At<u64>,
+    pub(super) timeout_s: At<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Redaction {
+    pub(super) rule_file: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Import {
+    pub(super) token_file: At<String>,
 }

@@ -17,7 +17,7 @@ use affiant_config::Place;
 use fs_err as fs;
 
 pub use affiant_config::ConfigError;
-pub use settings::{CaFiles, Settings, WitnessSettings};
+pub use settings::{AnchorSettings, CaFiles, DeviceKey, Settings, WitnessSettings};
 
 use crate::files::{self, FileError};
 use crate::state::StateDir;

@@ -36,6 +36,20 @@ pub struct Settings {
     pub admin_keys: Vec<VerifierKey>,
     /// Whom to ask for cosignatures.
     pub witness: Option<WitnessSettings>,
+    /// The log's key in a device; a file in the data directory if absent.
+    pub device_key: Option<DeviceKey>,
+    /// Whether each checkpoint has a line by an ML-DSA-44 key of the log as well. Default false.
+    pub ml_dsa_44: bool,
+    /// How long the key before a rotation signs beside the new one, at least; never shorter than
+    /// `source_lifetime_s`, so that each source renews its certificate, and learns the new key, before it
+    /// is over. Default 7 days.
+    pub key_overlap: Duration,
+    /// The redaction rules for imported records; the built-in ones if absent.
+    pub redaction_rules: Option<PathBuf>,
+    /// File with the token that importing asks for.
+    pub import_token: Option<PathBuf>,
+    /// Whom to ask for time stamps over checkpoints.
+    pub anchors: Vec<AnchorSettings>,
     /// `sha256:<hex>` of the configuration file.
     pub digest: Option<String>,
 }
@@ -58,6 +72,34 @@ pub struct WitnessSettings {
     pub rule: PublishRule,
 }
 
+/// A checkpoint key behind PKCS #11.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceKey {
+    /// The device's library.
+    pub module: PathBuf,
+    /// Label of the token.
+    pub token_label: String,
+    /// Label of the Ed25519 key pair in it.
+    pub key_label: String,
+    /// File with the PIN, readable by this user alone.
+    pub pin_file: PathBuf,
+}
+
+/// A time stamp authority (RFC 3161).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorSettings {
+    /// What it is called in entries, metrics and messages.
+    pub name: String,
+    /// Where it takes requests, `http` or `https`.
+    pub url: String,
+    /// PEM file with the roots that its certificates are pinned to.
+    pub roots_file: PathBuf,
+    /// From anchor to anchor, while the log grows. Default 1 h.
+    pub every: Duration,
+    /// How long an answer may take. Default 10 s.
+    pub timeout: Duration,
+}
+
 impl Settings {
     /// The defaults.
     #[must_use]
@@ -75,6 +117,12 @@ impl Settings {
             source_lifetime_s: 86_400,
             admin_keys: Vec::new(),
             witness: None,
+            device_key: None,
+            ml_dsa_44: false,
+            key_overlap: Duration::from_secs(7 * 86_400),
+            redaction_rules: None,
+            import_token: None,
+            anchors: Vec::new(),
             digest: None,
         }
     }

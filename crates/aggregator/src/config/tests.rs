@@ -54,6 +54,37 @@ fn values_out_of_bounds_are_refused_by_line() {
 }
 
 #[test]
+fn what_belongs_together_is_asked_for_together() {
+    for (text, wanted) in [
+        (
+            "[log.key]\npkcs11_module = \"m\"\ntoken_label = \"t\"\nkey_label = \"k\"\n",
+            "serve.toml:3: `log.key.pin_file` is missing",
+        ),
+        (
+            "[[anchor]]\nname = \"a\"\nurl = \"https://tsa.example/\"\n",
+            "serve.toml:3: `anchor.roots_file` is missing",
+        ),
+        (
+            "[[anchor]]\nname = \"a\"\nurl = \"tsa.example\"\nroots_file = \"r\"\n",
+            "serve.toml:5: `url` is not an `http` or `https` URL",
+        ),
+        (
+            "[[anchor]]\nname = \"a\"\nurl = \"http://t/\"\nroots_file = \"r\"\nevery_s = 0\n",
+            "serve.toml:7: `every_s` is 0; it takes 1 to 31622400",
+        ),
+        (
+            "[[anchor]]\nrots_file = \"r\"\n",
+            "serve.toml:4: unknown key `rots_file`; did you mean `roots_file`?",
+        ),
+    ] {
+        assert_eq!(error(&format!("[log]\nname = \"l\"\n{text}")), wanted);
+    }
+    let twice = "[[anchor]]\nname = \"a\"\nurl = \"http://t/\"\nroots_file = \"r\"\n".repeat(2);
+    let text = format!("[log]\nname = \"l\"\n{twice}");
+    assert!(error(&text).ends_with("`anchor` `a` stands there twice"));
+}
+
+#[test]
 fn paths_start_from_the_file() {
     let text = "[log]\nname = \"l\"\n[ca]\nkey_file = \"k\"\ncertificate_file = \"/c\"\n";
     let ca = check(Path::new("/etc/affiant/serve.toml"), text)

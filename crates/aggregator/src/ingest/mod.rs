@@ -32,7 +32,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 pub(crate) use body::{Budget, read as read_body};
-pub(crate) use gate::admitted;
+pub(crate) use gate::{Admitted, admitted};
 
 use crate::blobs::Blobs;
 use crate::core::Core;
@@ -76,8 +76,17 @@ pub(crate) async fn post_batch(
             return problem.into_response();
         }
     };
-    let source = admitted.source;
-    match batch(&core, &source, admitted.trust, &headers, body).await {
+    // On a task of its own: who hangs up changes nothing of what is taken, nor of what is counted.
+    let taken = tokio::spawn(taken(core, admitted, headers, body)).await;
+    taken.unwrap_or_else(|error| {
+        tracing::error!(%error, "work on a batch panicked");
+        Problem::log_unavailable("an error of the aggregator; it is in its log").into_response()
+    })
+}
+
+async fn taken(core: Arc<Core>, from: Admitted, headers: HeaderMap, body: Body) -> Response {
+    let source = from.source;
+    match batch(&core, &source, from.trust, &headers, body).await {
         Ok(receipt) => ([(CONTENT_TYPE, RECEIPT_MEDIA_TYPE)], receipt).into_response(),
         Err(refused) => {
             core.refusals
@@ -120,10 +129,12 @@ async fn batch(
         let offered = read(&batch, &sender, &own, &trust)?;
         Ok::<_, Refused>((offered, held))
     });
-    let (offered, held) = offered.await??;
-    let entries = offered.entries();
-    let counts = core.metrics.source(source);
-    counts.received(entries);
+    let read = offered.await?;
+    let entries = read.as_ref().map_or_else(|no| no.entries, |(batch, _)| batch.entries());
+    if read.is_ok() || entries > 0 {
+        core.metrics.source(source).received(entries);
+    }
+    let (offered, held) = read?;
     let taken = take(core, &offered.header.clone(), offered).await;
     drop(held);
     taken.map_err(|problem| Refused { problem, entries })
@@ -140,10 +151,12 @@ async fn take(
             source = %header.source, theirs = %header.old, ours = %head.checkpoint.size,
             "a source knows a later tree than this log has: the log was rolled back"
         );
-        return Err(Problem::log_unavailable(format!(
-            "the sender knows a tree of size {}, this log has {}: it was rolled back, or is another",
-            header.old, head.checkpoint.size
-        )));
+        core.metrics.source(&header.source).rolled_back();
+        return Err(Problem::rolled_back(
+            header.old.0,
+            head.checkpoint.size.0,
+            &head.note,
+        ));
     }
     let chain = core.chains.chain(&header.source, &header.spool);
     let placed = place::place_and_submit(core, &chain, header, offered).await?;
@@ -258,13 +271,7 @@ fn bad_seal(error: &BadSeal) -> Problem {
 }
 
 fn unreadable(error: &BatchError) -> Problem {
-    let mut detail = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        detail.push_str(": ");
-        detail.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let detail = crate::problem::chain(error);
     if error.is_too_large() {
         Problem::too_large(detail)
     } else {

@@ -105,7 +105,7 @@ pub(super) async fn place_and_submit(
     }
     keep_blobs(&core.blobs, std::mem::take(&mut plan.blobs)).await?;
     let (gaps, quarantined) = (plan.before.len(), plan.quarantined);
-    let placed = plan.submit(core)?;
+    let placed = plan.submit(core, head.epoch().ok_or_else(unknown)?)?;
     if placed.submission.is_some() {
         head.move_to(cursor);
         counts.gaps(u64::try_from(gaps).unwrap_or(u64::MAX));
@@ -400,21 +400,21 @@ impl Plan {
         at
     }
 
-    fn submit(mut self, core: &Core) -> Result<Placed, Problem> {
+    fn submit(mut self, core: &Core, epoch: u64) -> Result<Placed, Problem> {
         let taken = |error: LedgerError| not_taken(&error);
         let submission = if self.parts.is_empty() {
             None
         } else {
             if !self.before.is_empty() {
-                // In the log before its group: submissions are sequenced in their order.
+                // In the log before its group: submissions of an epoch are sequenced in their order.
                 core.ledger
-                    .submit(vec![Part::Own(self.before)])
+                    .submit(epoch, vec![Part::Own(self.before)])
                     .map_err(taken)?;
             }
             if !self.behind.is_empty() {
                 self.parts.push(Part::Own(self.behind));
             }
-            Some(core.ledger.submit(self.parts).map_err(taken)?)
+            Some(core.ledger.submit(epoch, self.parts).map_err(taken)?)
         };
         Ok(Placed {
             submission,

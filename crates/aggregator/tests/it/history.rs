@@ -216,11 +216,20 @@ async fn a_source_that_knows_a_later_tree_is_not_served() {
     let group = source.boot();
     let mut header = source.header();
     header.old = affiant_tlog::TreeSize(1_000_000);
+    let before = world.checkpoint();
     let reply = client
         .post_batch(&crate::source::batch(&header, &[group]))
         .await;
     assert_eq!(
         (reply.status, reply.problem()),
-        (503, "log-unavailable".to_owned())
+        (409, "rolled-back".to_owned())
     );
+    // It shows what it has, for the source to keep.
+    let note = reply.json()["checkpoint"].as_str().unwrap().to_owned();
+    let note = affiant_tlog::Note::parse(note.as_bytes()).unwrap();
+    let shown = affiant_tlog::Checkpoint::open(&note, &world.log_key()).unwrap();
+    assert!(shown.size >= before.size && shown.size.0 < 1_000_000);
+    let metrics = world.get("/metrics").await.text();
+    let line = "affiant_source_log_rolled_back_total{source=\"gw-7\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
 }

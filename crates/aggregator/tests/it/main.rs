@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod anchors;
 mod foreign;
+mod gate;
 mod happy;
 mod history;
 mod hostile;
+mod keys;
 mod restart;
 mod rounds;
 mod source;

@@ -8,7 +8,7 @@ use affiant_tlog::SignerKey;
 use serde_json::json;
 
 use crate::source::{Source, verified};
-use crate::world::World;
+use crate::world::{World, eventually};
 
 fn admin() -> SignerKey {
     SignerKey::from_seed("admin".parse().unwrap(), &[42; 32])
@@ -24,17 +24,6 @@ fn roster(serial: u64, sources: &[(&Source, u64)], signer: &SignerKey) -> String
         .unwrap()
         .sign(signer)
         .unwrap()
-}
-
-/// Looks until it is there.
-async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..200 {
-        if let Some(found) = look() {
-            return found;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("it did not come");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -154,13 +154,23 @@ pub(crate) async fn post(url: &str, path: &str, body: Vec<u8>) -> Reply {
 }
 
 pub(crate) async fn post_from(url: &str, path: &str, body: Vec<u8>, origin: Option<&str>) -> Reply {
+    let origin = origin.map(|origin| ("origin", origin));
+    post_with(url, path, body, origin).await
+}
+
+pub(crate) async fn post_with(
+    url: &str,
+    path: &str,
+    body: Vec<u8>,
+    header: Option<(&str, &str)>,
+) -> Reply {
     let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection);
     let mut request = http::Request::post(path).header("host", "localhost");
-    if let Some(origin) = origin {
-        request = request.header("origin", origin);
+    if let Some((name, value)) = header {
+        request = request.header(name, value);
     }
     let request = request.body(Full::new(Bytes::from(body))).unwrap();
     let response = sender.send_request(request).await.unwrap();

@@ -1,7 +1,9 @@
 //! An aggregator on loopback in a directory of its own.
 
 use std::path::Path;
+use std::time::Duration;
 
+use affiant_aggregator::config::Settings;
 use affiant_aggregator::token::Tokens;
 use affiant_aggregator::{Server, StateDir, ca, clock, config};
 use affiant_entry::{Decoded, SourceId};
@@ -19,8 +21,13 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// With other settings, at its first start.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Settings)) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let server = serve(dir.path()).await;
+        let server = serve(dir.path(), change).await;
         Self {
             dir,
             server: Some(server),
@@ -36,7 +43,11 @@ impl World {
     }
 
     pub(crate) async fn start_again(&mut self) {
-        self.server = Some(serve(self.dir.path()).await);
+        self.start_again_with(|_| {}).await;
+    }
+
+    pub(crate) async fn start_again_with(&mut self, change: impl FnOnce(&mut Settings)) {
+        self.server = Some(serve(self.dir.path(), change).await);
     }
 
     pub(crate) fn server(&self) -> &Server {
@@ -125,12 +136,24 @@ impl World {
     }
 }
 
-async fn serve(dir: &Path) -> Server {
+async fn serve(dir: &Path, change: impl FnOnce(&mut Settings)) -> Server {
     let dir = StateDir::new(dir);
     let mut settings = config::dev(&dir).unwrap();
     // Ports are chosen anew: another test may have taken the old ones.
     settings.ingest_listen.set_port(0);
     settings.api_listen.set_port(0);
-    settings.interval = std::time::Duration::from_millis(20);
+    settings.interval = Duration::from_millis(20);
+    change(&mut settings);
     Server::start(settings, dir).await.unwrap()
+}
+
+/// Looks until it is there.
+pub(crate) async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..300 {
+        if let Some(found) = look() {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("it did not come");
 }
