@@ -10,9 +10,7 @@ use std::time::Duration;
 use affiant_log::net::{HttpPost, Post, PostAnswer, PostError, PostRequest};
 use affiant_log::store::{MemStore, ReadObjects, Store};
 use affiant_log::witness::{DirWitnessStore, MemWitnessStore, WitnessStore};
-use affiant_log::{
-    Log, LogOptions, OpenLogError, PublishRule, SequenceError, SystemClock, Witness, Witnesses,
-};
+use affiant_log::{Log, OpenLogError, PublishRule, SequenceError, SystemClock, Witness, Witnesses};
 use affiant_tlog::checkpoint::Origin;
 use affiant_tlog::cosignature::CosignerSigner;
 use affiant_tlog::note::KeyName;
@@ -62,7 +60,13 @@ fn witness(n: u8, store: Arc<dyn WitnessStore>) -> Arc<Witness> {
 }
 
 /// Three witnesses with memories of their own, any two of which are a quorum.
-fn three() -> (Arc<Network>, Vec<Arc<MemWitnessStore>>, Policy) {
+struct Three {
+    network: Arc<Network>,
+    stores: Vec<Arc<MemWitnessStore>>,
+    policy: Policy,
+}
+
+fn three() -> Three {
     let mut network = Network::default();
     let mut text = format!("log {}\n", key(1).verifier_key());
     let mut stores = Vec::new();
@@ -76,93 +80,91 @@ fn three() -> (Arc<Network>, Vec<Arc<MemWitnessStore>>, Policy) {
         text.push_str(&format!("witness w{n} {} {url}\n", cosigner(n).key()));
     }
     text.push_str("group all 2 w1 w2 w3\nquorum all\n");
-    (
-        Arc::new(network),
+    Three {
+        network: Arc::new(network),
         stores,
-        Policy::parse(text.as_bytes()).unwrap(),
-    )
+        policy: Policy::parse(text.as_bytes()).unwrap(),
+    }
 }
 
-fn witnessed(network: &Arc<Network>, policy: &Policy, rule: PublishRule) -> LogOptions {
-    let post: Arc<dyn Post> = network.clone();
+/// Opens a log that asks the witnesses of a policy.
+fn open(
+    store: &MemStore,
+    policy: &Policy,
+    post: Arc<dyn Post>,
+    rule: PublishRule,
+) -> Result<Log, OpenLogError> {
     let mut witnesses = Witnesses::new(policy.clone(), post);
     witnesses.rule = rule;
     witnesses.interval = Duration::ZERO;
     let mut options = options(1);
     options.witnesses = Some(witnesses);
-    options
+    open_mem_with(store, options)
 }
 
 fn quorum_met(note: &[u8], policy: &Policy) -> bool {
-    policy
-        .check(&Note::parse(note).unwrap())
-        .unwrap()
-        .quorum_met()
+    let note = Note::parse(note).unwrap();
+    policy.check(&note).unwrap().quorum_met()
+}
+
+impl Three {
+    fn open(&self, store: &MemStore, rule: PublishRule) -> Result<Log, OpenLogError> {
+        open(store, &self.policy, self.network.clone(), rule)
+    }
+
+    fn quorum_met(&self, note: &[u8]) -> bool {
+        quorum_met(note, &self.policy)
+    }
+
+    fn are_down(&self, down: bool) {
+        self.network.down.store(down, Ordering::SeqCst);
+    }
 }
 
 #[test]
 fn with_quorum_nothing_is_acknowledged_that_no_witness_saw() {
-    let (network, _, policy) = three();
+    let witnesses = three();
     let store = MemStore::new();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     for batch in 0..5 {
         let appended = log.submit(leaves(batch, 100)).wait().unwrap();
-        assert!(quorum_met(&appended.head.note, &policy));
+        assert!(witnesses.quorum_met(&appended.head.note));
     }
     assert_eq!(log.witnesses().len(), 3);
     assert!(log.witnesses().iter().all(|w| w.problem.is_none()));
     log.close();
-    assert!(quorum_met(
-        &store.get("checkpoint").unwrap().unwrap(),
-        &policy
-    ));
+    assert!(witnesses.quorum_met(&store.get("checkpoint").unwrap().unwrap()));
     assert_eq!(audit(&mem_reader(&store), 1).len(), 500);
     // A restart keeps the cosignatures.
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
-    assert!(quorum_met(&log.head().note, &policy));
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
+    assert!(witnesses.quorum_met(&log.head().note));
 }
 
 #[test]
 fn without_witnesses_a_log_with_quorum_goes_on_but_tells_nobody() {
-    let (network, _, policy) = three();
-    network.down.store(true, Ordering::SeqCst);
+    let witnesses = three();
+    witnesses.are_down(true);
     let store = MemStore::new();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     let pending = log.submit(leaves(0, 10));
     log.close();
     assert!(matches!(pending.wait(), Err(SequenceError::Unpublished)));
     assert_eq!(store.get("checkpoint").unwrap(), None);
     // When they are back, all of it is shown.
-    network.down.store(false, Ordering::SeqCst);
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    witnesses.are_down(false);
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     assert_eq!(log.head().checkpoint.size.0, 10);
-    assert!(quorum_met(&log.head().note, &policy));
+    assert!(witnesses.quorum_met(&log.head().note));
 }
 
 #[test]
 fn at_once_cosignatures_are_added_as_they_come() {
-    let (network, _, policy) = three();
+    let witnesses = three();
     let store = MemStore::new();
-    let log = open_mem_with(&store, witnessed(&network, &policy, PublishRule::AtOnce)).unwrap();
+    let log = witnesses.open(&store, PublishRule::AtOnce).unwrap();
     log.submit(leaves(0, 10)).wait().unwrap();
     let mut heads = log.subscribe();
-    while !quorum_met(&log.head().note, &policy) {
+    while !witnesses.quorum_met(&log.head().note) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap();
@@ -171,7 +173,10 @@ fn at_once_cosignatures_are_added_as_they_come() {
     log.close();
     for path in ["checkpoint", "checkpoint.cosigned"] {
         let note = store.get(path).unwrap().unwrap();
-        let report = policy.check(&Note::parse(&note).unwrap()).unwrap();
+        let report = witnesses
+            .policy
+            .check(&Note::parse(&note).unwrap())
+            .unwrap();
         assert_eq!(
             (report.checkpoint().size.0, report.cosigned().len()),
             (10, 3)
@@ -181,26 +186,18 @@ fn at_once_cosignatures_are_added_as_they_come() {
 
 #[test]
 fn a_rolled_back_log_is_stopped_by_its_witnesses() {
-    let (network, _, policy) = three();
+    let witnesses = three();
     let store = MemStore::new();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     log.submit(leaves(0, 10)).wait().unwrap();
     log.close();
     let backup = store.snapshot();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     log.submit(leaves(1, 10)).wait().unwrap();
     log.close();
     // All of storage is restored from yesterday: nothing in it tells.
     for rule in [PublishRule::WithQuorum, PublishRule::AtOnce] {
-        let opened = open_mem_with(&backup.snapshot(), witnessed(&network, &policy, rule));
+        let opened = witnesses.open(&backup.snapshot(), rule);
         assert!(
             matches!(opened, Err(OpenLogError::Witness(_))),
             "{opened:?}"
@@ -210,13 +207,9 @@ fn a_rolled_back_log_is_stopped_by_its_witnesses() {
 
 #[test]
 fn a_forked_log_is_refused_and_the_evidence_kept() {
-    let (network, stores, policy) = three();
+    let witnesses = three();
     let store = MemStore::new();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     log.submit(leaves(0, 10)).wait().unwrap();
     log.close();
     // Another history of the same key, longer than the one that was cosigned.
@@ -224,10 +217,15 @@ fn a_forked_log_is_refused_and_the_evidence_kept() {
     let log = open_mem(&fork).unwrap();
     log.submit(leaves(7, 20)).wait().unwrap();
     log.close();
-    let opened = open_mem_with(&fork, witnessed(&network, &policy, PublishRule::WithQuorum));
+    let opened = witnesses.open(&fork, PublishRule::WithQuorum);
     assert!(matches!(opened, Err(OpenLogError::Witness(_))));
-    assert!(stores.iter().all(|store| store.evidence().len() == 1));
-    let remembered = stores[0]
+    assert!(
+        witnesses
+            .stores
+            .iter()
+            .all(|store| store.evidence().len() == 1)
+    );
+    let remembered = witnesses.stores[0]
         .latest(&Origin::new(NAME).unwrap())
         .unwrap()
         .unwrap();
@@ -237,31 +235,19 @@ fn a_forked_log_is_refused_and_the_evidence_kept() {
 
 #[test]
 fn a_rollback_under_a_running_log_stops_it() {
-    let (network, _, policy) = three();
+    let witnesses = three();
     let store = MemStore::new();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     log.submit(leaves(0, 10)).wait().unwrap();
     log.close();
     let backup = store.snapshot();
-    let log = open_mem_with(
-        &store,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
+    let log = witnesses.open(&store, PublishRule::WithQuorum).unwrap();
     log.submit(leaves(1, 30)).wait().unwrap();
     log.close();
     // The witnesses come back only after the rolled back log has started.
-    network.down.store(true, Ordering::SeqCst);
-    let log = open_mem_with(
-        &backup,
-        witnessed(&network, &policy, PublishRule::WithQuorum),
-    )
-    .unwrap();
-    network.down.store(false, Ordering::SeqCst);
+    witnesses.are_down(true);
+    let log = witnesses.open(&backup, PublishRule::WithQuorum).unwrap();
+    witnesses.are_down(false);
     let pending = log.submit(leaves(2, 5));
     let stopped = loop {
         match log.submit(Vec::new()).wait() {
@@ -355,13 +341,9 @@ fn a_witness_is_asked_over_http() {
         cosigner(1).key()
     );
     let policy = Policy::parse(policy.as_bytes()).unwrap();
-    let mut options = options(1);
-    let mut witnesses = Witnesses::new(policy.clone(), Arc::new(HttpPost::new().unwrap()));
-    witnesses.rule = PublishRule::WithQuorum;
-    witnesses.interval = Duration::ZERO;
-    options.witnesses = Some(witnesses);
     let store = MemStore::new();
-    let log: Log = open_mem_with(&store, options).unwrap();
+    let post = Arc::new(HttpPost::new().unwrap());
+    let log = open(&store, &policy, post, PublishRule::WithQuorum).unwrap();
     for batch in 0..3 {
         let appended = log.submit(leaves(batch, 50)).wait().unwrap();
         assert!(quorum_met(&appended.head.note, &policy));
