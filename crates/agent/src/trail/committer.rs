@@ -5,25 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use affiant_entry::record::{Body, Record};
+use affiant_entry::record::Record;
 use affiant_entry::seal::{Prepared, SealError, Sealer};
-use affiant_entry::{CallId, CommitKey, Moment};
+use affiant_entry::{CommitKey, Moment};
 use affiant_spool::{
     AppendError, BlobError, BlobId, Frame, FrameKind, FullReason, ReleaseError, Spool,
 };
 use affiant_tlog::note::SignerKey;
 
 use super::blobs::{BlobsNamed, blob_named};
+use super::group::{calls_begun, finish, give_back, has_blobs, next_group};
 use super::loss::Loss;
 use super::release::Release;
 use super::shrink::shrink;
 use super::{Item, OnFull, Outcome, Pending};
 use crate::keys::HeadFile;
 
-/// Most records in one group: bounds the seal's proof and the writer's memory.
-const GROUP_RECORDS_MAX: usize = 1024;
-/// Most bytes of entries in one group, estimated before encoding.
-const GROUP_BYTES_GOAL: usize = 1024 * 1024;
 /// Most records that wait in memory for room when the storage fails and `on_full` is not `drop`.
 const BACKLOG_RECORDS_MAX: usize = 4096;
 /// Pause between two tries of the storage while it fails: a try costs encoding and signing.
@@ -461,60 +458,6 @@ impl Committer {
         }
         if let Err(error) = self.parts.head.sync() {
             tracing::warn!(%error, "head cannot be synced");
-        }
-    }
-}
-
-/// Returns the records of a group that is not on disk, whose blobs are, to their submissions.
-fn give_back(mut records: impl Iterator<Item = Record>, group: &mut [Pending], lent: &[usize]) {
-    for (pending, count) in group.iter_mut().zip(lent) {
-        let items = records.by_ref().take(*count).map(Item::from);
-        pending.items.extend(items);
-    }
-}
-
-fn has_blobs(group: &[Pending]) -> bool {
-    let mut items = group.iter().flat_map(|pending| &pending.items);
-    items.any(|item| item.blob.is_some())
-}
-
-/// The calls that begin in these items.
-fn calls_begun(items: &[Item]) -> Vec<CallId> {
-    let begins = items
-        .iter()
-        .filter(|item| matches!(item.record.body, Body::CallBegin(_)));
-    begins.filter_map(|item| item.record.call).collect()
-}
-
-fn next_group(batch: &mut VecDeque<Pending>) -> Vec<Pending> {
-    let mut group = Vec::new();
-    let mut records = 0;
-    let mut bytes = 0;
-    while let Some(pending) = batch.pop_front() {
-        records += pending.items.len();
-        bytes += pending.items.iter().map(estimate).sum::<usize>();
-        group.push(pending);
-        if records >= GROUP_RECORDS_MAX || bytes >= GROUP_BYTES_GOAL {
-            break;
-        }
-    }
-    group
-}
-
-/// A rough size of an entry before it is encoded, bytes.
-fn estimate(item: &Item) -> usize {
-    const FIXED: usize = 1536;
-    if let Body::CallBegin(call) | Body::CallEnd(call, _) = &item.record.body {
-        FIXED + call.input.json().map_or(0, str::len)
-    } else {
-        FIXED
-    }
-}
-
-fn finish(group: Vec<Pending>, outcome: Outcome) {
-    for pending in group {
-        if let Some(done) = pending.done {
-            let _ = done.send(outcome);
         }
     }
 }

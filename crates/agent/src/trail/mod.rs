@@ -8,6 +8,7 @@
 mod adopt;
 mod blobs;
 mod committer;
+mod group;
 mod loss;
 mod open;
 mod recover;

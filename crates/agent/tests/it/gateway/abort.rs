@@ -12,10 +12,7 @@ const SSE_HEAD: &str =
 fn a_client_that_goes_before_the_head_drops_the_upstream_request() {
     let (listener, upstream) = listen();
     let world = World::new(upstream, "");
-    let mut client = world.connect();
-    client
-        .write_all(post("/mcp", &call("1")).as_bytes())
-        .unwrap();
+    let client = world.post("/mcp", &call("1"));
     let mut server = accept(&listener);
     wire::read_request(&mut server);
     drop(client);
@@ -27,10 +24,7 @@ fn a_client_that_goes_amid_a_stream_drops_the_upstream_stream() {
     let (listener, upstream) = listen();
     let world = World::new(upstream, "");
     for first in ["", ": hello\n\n"] {
-        let mut client = world.connect();
-        client
-            .write_all(post("/mcp", &call("1")).as_bytes())
-            .unwrap();
+        let mut client = world.post("/mcp", &call("1"));
         let mut server = accept(&listener);
         wire::read_request(&mut server);
         server.write_all(SSE_HEAD.as_bytes()).unwrap();
@@ -54,10 +48,7 @@ fn a_client_that_goes_amid_its_request_leaves_no_call() {
         .write_all(&request.as_bytes()[..request.len() - 1])
         .unwrap();
     drop(client);
-    let mut other = world.connect();
-    other
-        .write_all(post("/mcp", &call("2")).as_bytes())
-        .unwrap();
+    let _other = world.post("/mcp", &call("2"));
     // The first connection upstream is the second client's.
     assert!(wire::read_request(&mut accept(&listener)).ends_with(&call("2")));
     assert_eq!(world.trail.calls(), 1);
@@ -70,10 +61,7 @@ fn a_server_that_breaks_amid_a_body_breaks_the_clients_too() {
     let chunked = format!("{SSE_HEAD}{}", wire::chunk("data: 1\n\n"));
     let sized = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort".to_owned();
     for response in [chunked, sized] {
-        let mut client = world.connect();
-        client
-            .write_all(post("/mcp", &call("1")).as_bytes())
-            .unwrap();
+        let mut client = world.post("/mcp", &call("1"));
         let mut server = accept(&listener);
         wire::read_request(&mut server);
         server.write_all(response.as_bytes()).unwrap();
@@ -88,10 +76,7 @@ fn a_server_that_breaks_amid_a_body_breaks_the_clients_too() {
 fn half_close_is_an_abort_unless_configured() {
     let (listener, upstream) = listen();
     let world = World::new(upstream, "");
-    let mut client = world.connect();
-    client
-        .write_all(post("/mcp", &call("1")).as_bytes())
-        .unwrap();
+    let client = world.post("/mcp", &call("1"));
     let mut server = accept(&listener);
     wire::read_request(&mut server);
     client.shutdown(Shutdown::Write).unwrap();
@@ -101,10 +86,7 @@ fn half_close_is_an_abort_unless_configured() {
     let tolerant = World::with(&format!(
         "[gateway]\nlisten = \"127.0.0.1:0\"\nclient_half_close = \"tolerate\"\n[[route]]\nid = \"t\"\nupstream = \"http://{upstream}\""
     ));
-    let mut client = tolerant.connect();
-    client
-        .write_all(post("/mcp", &call("1")).as_bytes())
-        .unwrap();
+    let mut client = tolerant.post("/mcp", &call("1"));
     client.shutdown(Shutdown::Write).unwrap();
     let mut server = accept(&listener);
     answer_once(&mut server, &json_response(&answer("1")));
@@ -120,8 +102,7 @@ fn ends_are_recorded_by_era() {
         r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}},"name":"#,
     );
     for body in [modern, call("2")] {
-        let mut client = world.connect();
-        client.write_all(post("/mcp", &body).as_bytes()).unwrap();
+        let mut client = world.post("/mcp", &body);
         let mut server = accept(&listener);
         wire::read_request(&mut server);
         server.write_all(SSE_HEAD.as_bytes()).unwrap();

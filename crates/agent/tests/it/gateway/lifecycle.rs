@@ -27,10 +27,7 @@ fn the_admin_listener_tells_health_readiness_and_metrics() {
     let world = World::new(upstream, "");
     let server =
         thread::spawn(move || answer_once(&mut accept(&listener), &json_response(&answer("1"))));
-    let mut client = world.connect();
-    client
-        .write_all(post("/mcp", &call("1")).as_bytes())
-        .unwrap();
+    let mut client = world.post("/mcp", &call("1"));
     wire::read_request(&mut client);
     server.join().unwrap();
     assert_eq!(
@@ -95,10 +92,7 @@ fn a_stop_lets_a_request_finish_and_breaks_a_stream_off() {
     stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
     read_head(&mut stream_client);
 
-    let mut client = world.connect();
-    client
-        .write_all(post("/mcp", &call("1")).as_bytes())
-        .unwrap();
+    let mut client = world.post("/mcp", &call("1"));
     let mut server = accept(&listener);
     wire::read_request(&mut server);
     let address = world.address();

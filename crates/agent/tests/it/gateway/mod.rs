@@ -10,7 +10,7 @@ mod tls;
 mod transparent;
 mod wire;
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -90,6 +90,13 @@ impl World {
 
     fn connect(&self) -> TcpStream {
         connect(self.address())
+    }
+
+    /// A client that has posted this.
+    fn post(&self, path: &str, body: &str) -> TcpStream {
+        let mut client = self.connect();
+        client.write_all(post(path, body).as_bytes()).unwrap();
+        client
     }
 
     /// Stops gateway and trail, and reads the entries.

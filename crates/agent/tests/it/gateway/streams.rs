@@ -112,10 +112,7 @@ fn many_clients_wait_on_streams_while_others_are_served() {
     }
     let server =
         thread::spawn(move || answer_once(&mut accept(&listener), &json_response(&answer("1"))));
-    let mut client = world.connect();
-    client
-        .write_all(post("/mcp", &call("1")).as_bytes())
-        .unwrap();
+    let mut client = world.post("/mcp", &call("1"));
     assert_eq!(wire::read_request(&mut client), json_response(&answer("1")));
     server.join().unwrap();
 }

@@ -217,8 +217,7 @@ fn large_bodies_pass_whole() {
             let result = result.clone();
             move || answer_once(&mut accept(&listener), &json_response(&result))
         });
-        let mut client = world.connect();
-        client.write_all(post("/mcp", &body).as_bytes()).unwrap();
+        let mut client = world.post("/mcp", &body);
         let response = wire::read_request(&mut client);
         assert!(response == json_response(&result), "response differs");
         assert!(
