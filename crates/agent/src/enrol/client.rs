@@ -64,9 +64,17 @@ struct Issued {
     source: SourceId,
     certificate: String,
     ca: String,
-    log: LogIdentity,
+    log: IssuedLog,
     renew_after_s: u64,
     not_after: String,
+}
+
+#[derive(Deserialize)]
+struct IssuedLog {
+    name: String,
+    vkey: String,
+    #[serde(default)]
+    rotations: String,
 }
 
 /// Enrols the source of a data directory: makes its keys if there are none, asks for a certificate,
@@ -103,7 +111,12 @@ pub fn enrol(options: &EnrolOptions) -> Result<Enrolment, EnrolError> {
                 .any(|ca| &tls::digest(ca) == options.token.ca_sha256())
         })
         .ok_or(EnrolError::Answer("with another CA than the token names"))?;
-    let enrolment = enrolment_of(&issued, ring.source(), options.ingest.clone())?;
+    let log = LogIdentity {
+        name: issued.log.name.clone(),
+        vkey: issued.log.vkey.clone(),
+        earlier: Vec::new(),
+    };
+    let enrolment = enrolment_of(&issued, log, ring.source(), options.ingest.clone())?;
     if enrolment.log_key().is_none() {
         return Err(EnrolError::Answer(
             "with a log key that is none, or not the log's",
@@ -163,12 +176,14 @@ pub(crate) async fn renew_on(
         .post("/v1/renew", Content::Json, body, ANSWER_TIMEOUT)
         .await?;
     let issued = read_issued(&answer)?;
-    if issued.log != enrolment.log {
-        return Err(EnrolError::Answer(
-            "with another log than the one enrolled at",
-        ));
-    }
-    let renewed = enrolment_of(&issued, &enrolment.source, enrolment.ingest.clone())?;
+    let said = &issued.log;
+    let log = enrolment
+        .log
+        .followed_to(&said.name, &said.vkey, &said.rotations);
+    let log = log.ok_or(EnrolError::Answer(
+        "with another log than the one enrolled at",
+    ))?;
+    let renewed = enrolment_of(&issued, log, &enrolment.source, enrolment.ingest.clone())?;
     let with = Credentials {
         chain: issued.certificate,
         ..with
@@ -218,6 +233,7 @@ fn read_issued(answer: &Answer) -> Result<Issued, EnrolError> {
 
 fn enrolment_of(
     issued: &Issued,
+    log: LogIdentity,
     source: &SourceId,
     ingest: Ingest,
 ) -> Result<Enrolment, EnrolError> {
@@ -233,7 +249,7 @@ fn enrolment_of(
     Ok(Enrolment {
         source: source.clone(),
         ingest,
-        log: issued.log.clone(),
+        log,
         renew_at_us: now.saturating_add(renew_us).min(not_after_us),
         not_after_us,
     })

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use affiant_entry::log_rotation::follow;
 use affiant_entry::{Moment, SourceId, parse_rfc3339, rfc3339};
 use affiant_tlog::VerifierKey;
 use fs_err as fs;
@@ -22,6 +23,34 @@ pub struct LogIdentity {
     pub name: String,
     /// Its verifier key (C2SP vkey): receipts are judged by it and by nothing else.
     pub vkey: String,
+    /// Keys that were pinned before it and led to it by rotation notes, oldest first: what was remembered
+    /// under them is still believed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<String>,
+}
+
+impl LogIdentity {
+    /// What is pinned from now on, if the log says that its key is `vkey`: the same, or, if that follows
+    /// from the pinned one by these notes, the new one. `None` if it is another log, or a key that nothing
+    /// links to the pinned one.
+    #[must_use]
+    pub fn followed_to(&self, name: &str, vkey: &str, rotations: &str) -> Option<Self> {
+        if name != self.name {
+            return None;
+        }
+        let pinned: VerifierKey = self.vkey.parse().ok()?;
+        let found: VerifierKey = vkey.parse().ok()?;
+        let keys = follow(&pinned, rotations);
+        let reached = keys.iter().position(|key| *key == found)?;
+        let left = keys.iter().take(reached).map(ToString::to_string);
+        let mut earlier = self.earlier.clone();
+        earlier.extend(left);
+        Some(Self {
+            name: self.name.clone(),
+            vkey: found.to_string(),
+            earlier,
+        })
+    }
 }
 
 /// At which aggregator a source is enrolled.
@@ -129,6 +158,13 @@ impl Enrolment {
         (key.name().as_str() == self.log.name).then_some(key)
     }
 
+    /// The key of the log and those that were pinned before it: what is remembered may be signed by any.
+    #[must_use]
+    pub fn log_keys(&self) -> Vec<VerifierKey> {
+        let earlier = self.log.earlier.iter().filter_map(|key| key.parse().ok());
+        self.log_key().into_iter().chain(earlier).collect()
+    }
+
     /// Seconds until the certificate ends; negative once it has.
     #[must_use]
     pub const fn seconds_left(&self, at: Moment) -> i64 {
@@ -160,7 +196,7 @@ impl Enrolment {
         let another = Self::load(dir)
             .ok()
             .flatten()
-            .is_none_or(|old| old.log != self.log);
+            .is_none_or(|old| old.log.name != self.log.name || old.log.vkey != self.log.vkey);
         if Self::exists(dir) {
             // Between here and the last line a crash leaves no enrolment, rather than a mixed one.
             fs::remove_file(Self::path(dir))?;

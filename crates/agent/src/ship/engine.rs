@@ -112,7 +112,7 @@ impl Engine {
         let stats = Arc::clone(&options.stats);
         let now = clock::now();
         let mut engine = Self {
-            head: Head::load(&dir, &key)?,
+            head: Head::load(&dir, &enrolment.log_keys())?,
             tls: tls_config(&dir)?,
             enrolment,
             key,
@@ -215,7 +215,11 @@ impl Engine {
         self.look_for_orphans(now);
         self.mind_taken(now);
         let online = self.link.is_some() && self.refused.is_none();
-        let window = if online { WINDOW_BATCHES } else { WINDOW_OFFLINE };
+        let window = if online {
+            WINDOW_BATCHES
+        } else {
+            WINDOW_OFFLINE
+        };
         for chain in self.chains.values_mut() {
             chain.window = window;
             if chain.lock.is_none() {
@@ -455,7 +459,8 @@ impl Engine {
         }
         let patience = self.options.patience?;
         if let Some(reason) = &self.refused {
-            return Some(Ended::Refused(reason.clone()));
+            // A renewal may end the refusal.
+            return (!self.renewing).then(|| Ended::Refused(reason.clone()));
         }
         if let Some(stopped) = self.chains.values().find_map(|c| c.stopped.clone()) {
             return idle.then_some(Ended::Refused(stopped));

@@ -70,7 +70,7 @@ pub enum HeadError {
 
 impl Head {
     /// Reads what is remembered.
-    pub(super) fn load(dir: &DataDir, key: &VerifierKey) -> Result<Self, HeadError> {
+    pub(super) fn load(dir: &DataDir, keys: &[VerifierKey]) -> Result<Self, HeadError> {
         let path = checkpoint_path(dir);
         let mut head = Self {
             path,
@@ -78,7 +78,7 @@ impl Head {
             note: String::new(),
             saved: TreeSize(0),
         };
-        if let Some((checkpoint, note)) = head.read(key)? {
+        if let Some((checkpoint, note)) = head.read(keys)? {
             head.saved = checkpoint.size;
             head.note = note;
             head.line.push_back(checkpoint);
@@ -86,15 +86,16 @@ impl Head {
         Ok(head)
     }
 
-    fn read(&self, key: &VerifierKey) -> Result<Option<(Checkpoint, String)>, HeadError> {
+    fn read(&self, keys: &[VerifierKey]) -> Result<Option<(Checkpoint, String)>, HeadError> {
         let text = match fs::read_to_string(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let opened = Note::parse(text.as_bytes())
-            .ok()
-            .and_then(|note| Checkpoint::open(&note, key).ok());
+        let opened = Note::parse(text.as_bytes()).ok().and_then(|note| {
+            keys.iter()
+                .find_map(|key| Checkpoint::open(&note, key).ok())
+        });
         let checkpoint = opened.ok_or_else(|| HeadError::Foreign {
             path: self.path.clone(),
         })?;
@@ -145,7 +146,7 @@ impl Head {
 
     /// Makes the newest checkpoint durable, unless another process of this source has a larger one.
     /// What is released afterwards is covered by what is remembered.
-    pub(super) fn save(&mut self, dir: &DataDir, key: &VerifierKey) -> Result<(), HeadError> {
+    pub(super) fn save(&mut self, dir: &DataDir, keys: &[VerifierKey]) -> Result<(), HeadError> {
         let Some(newest) = self.line.back() else {
             return Ok(());
         };
@@ -153,7 +154,7 @@ impl Head {
             return Ok(());
         }
         let _one_at_a_time = FileLock::wait(&dir.ship().join("lock"))?;
-        if let Some((other, _)) = self.read(key)? {
+        if let Some((other, _)) = self.read(keys)? {
             match self.place(&other) {
                 Place::Fork => {
                     return Err(HeadError::Fork {

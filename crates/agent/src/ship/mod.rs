@@ -31,6 +31,7 @@
 
 mod backoff;
 mod batch;
+mod beside;
 mod chain;
 mod engine;
 mod head;
@@ -51,6 +52,7 @@ use std::time::Duration;
 use affiant_entry::SpoolNameError;
 use tokio::sync::Notify;
 
+pub use beside::ShipBeside;
 pub use head::HeadError;
 pub use receipt_age::ReceiptAge;
 pub use stats::{ShipState, ShipStats, SpoolCounts};

@@ -1,6 +1,6 @@
 //! What came back: receipts, refusals, broken connections.
 
-use affiant_entry::receipt::Receipt;
+use affiant_entry::receipt::{Receipt, ReceiptError};
 use affiant_entry::{Moment, SealPlace};
 use affiant_tlog::Checkpoint;
 
@@ -83,6 +83,10 @@ impl Engine {
             Ok(checkpoint) => self.believe(answered, &receipt, &checkpoint, now),
             Err(error) => {
                 self.put_back(answered, 0);
+                if matches!(error, ReceiptError::Checkpoint(_)) {
+                    // Perhaps the log's key was rotated: a renewal tells, if the pinned key says so too.
+                    self.renew_early(now);
+                }
                 let evidence = error.is_evidence().then_some(&receipt);
                 self.refuse_receipt(&error, evidence, now);
             }
@@ -232,7 +236,9 @@ impl Engine {
     fn take_rollback(&mut self, problem: &Problem, now: Moment) {
         let remembered = self.head.newest().map_or(0, |newest| newest.size.0);
         // Without the size of today, which moves while the log grows again: one line for one rollback.
-        let why = format!("log was rolled back: it has fewer leaves than the {remembered} it proved before");
+        let why = format!(
+            "log was rolled back: it has fewer leaves than the {remembered} it proved before"
+        );
         count(&self.stats.rollbacks, 1);
         let known = self.refused.as_ref() == Some(&why);
         self.refuse(&why, now);

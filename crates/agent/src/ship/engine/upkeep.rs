@@ -26,8 +26,10 @@ const KEEP_BYTES: usize = 64 * 1024 * 1024;
 pub(super) const TAKEN_LOOK_US: u64 = 250_000;
 /// How often `enrolment.json` is looked at.
 const ENROLMENT_LOOK_US: u64 = 30_000_000;
-/// Pause after a renewal that failed.
+/// Longest pause after a renewal that failed; never more than a quarter of what is left, at least the
+/// shortest.
 const RENEW_PAUSE: Duration = Duration::from_secs(20);
+const RENEW_PAUSE_MIN: Duration = Duration::from_millis(500);
 
 /// `ship/refused.json`: why shipping stopped, for `affiant doctor`.
 #[derive(Serialize)]
@@ -54,7 +56,7 @@ impl Engine {
             return;
         }
         self.kept_at_us = now.mono_us;
-        match self.head.save(&self.dir, &self.key) {
+        match self.head.save(&self.dir, &self.enrolment.log_keys()) {
             Ok(()) => {}
             Err(error @ HeadError::Fork { .. }) => {
                 self.refuse(&error.to_string(), now);
@@ -148,8 +150,19 @@ impl Engine {
             self.renewing = true;
             let dir = self.dir.clone();
             self.tasks
-                .spawn(async move { Report::Renewed(renew(&dir).await) });
+                .spawn(async move { Report::Renewed(renew(&dir, false).await) });
         }
+    }
+
+    /// Renews though it is not due: the answer also says which key the log has.
+    pub(super) fn renew_early(&mut self, now: Moment) {
+        if self.renewing || now.mono_us < self.renew_at_us {
+            return;
+        }
+        self.renewing = true;
+        let dir = self.dir.clone();
+        self.tasks
+            .spawn(async move { Report::Renewed(renew(&dir, true).await) });
     }
 
     pub(super) fn take_renewal(
@@ -158,10 +171,14 @@ impl Engine {
         now: Moment,
     ) {
         self.renewing = false;
-        let pause = u64::try_from(RENEW_PAUSE.as_micros()).unwrap_or(u64::MAX);
+        let left_s = u64::try_from(self.enrolment.seconds_left(now)).unwrap_or(0);
+        let pause = Duration::from_secs(left_s) / 4;
+        let pause = pause.clamp(RENEW_PAUSE_MIN, RENEW_PAUSE).as_micros();
+        let pause = u64::try_from(pause).unwrap_or(u64::MAX);
         self.renew_at_us = now.mono_us.saturating_add(pause);
         match result {
             Ok(Some(renewed)) => {
+                self.renew_at_us = now.mono_us;
                 tracing::info!(
                     not_after = rfc3339(renewed.not_after_us),
                     "certificate renewed"
@@ -180,6 +197,9 @@ impl Engine {
                 self.last_error = error.to_string();
                 if expired {
                     self.failing_since_us.get_or_insert(now.mono_us);
+                    if error.is_untrusted() {
+                        self.refuse(&format!("certificate has ended: {error}"), now);
+                    }
                 }
             }
         }
@@ -188,9 +208,19 @@ impl Engine {
     /// New certificate, or new aggregator: the next connection uses it, and what is under way ends
     /// on the old one.
     fn use_enrolment(&mut self, found: Enrolment, now: Moment) {
-        if found.log != self.enrolment.log {
+        let pinned = &self.enrolment.log;
+        let known = found.log.earlier.contains(&pinned.vkey);
+        if found.log.name != pinned.name || !(found.log.vkey == pinned.vkey || known) {
             tracing::warn!("enrolled at another log; it is used from the next start on");
             return;
+        }
+        if let Some(key) = found.log_key().filter(|key| *key != self.key) {
+            tracing::warn!(log = pinned.name, %key, "log has another key, which the pinned one names");
+            self.key = key;
+            // Receipts that did not verify may do so now.
+            self.refused = None;
+            self.settled = false;
+            self.blocked_until_us = now.mono_us;
         }
         match tls_config(&self.dir) {
             Ok(tls) => self.tls = tls,
@@ -271,13 +301,13 @@ impl Engine {
 }
 
 /// Renews, unless another process of this source does or did.
-async fn renew(dir: &DataDir) -> Result<Option<Enrolment>, EnrolError> {
+async fn renew(dir: &DataDir, early: bool) -> Result<Option<Enrolment>, EnrolError> {
     let Some(_one_at_a_time) = FileLock::attempt(&dir.ship().join("renew.lock"))? else {
         return Ok(None);
     };
     match Enrolment::load(dir)? {
         None => Ok(None),
-        Some(found) if !found.renewal_is_due(crate::clock::now()) => Ok(Some(found)),
+        Some(found) if !early && !found.renewal_is_due(crate::clock::now()) => Ok(Some(found)),
         Some(found) => renew_on(dir, &found).await.map(Some),
     }
 }

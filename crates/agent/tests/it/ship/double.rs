@@ -10,7 +10,7 @@ use affiant_agent::clock;
 use affiant_entry::batch::BatchReader;
 use affiant_entry::link::{ChainCursor, CheckedGroup, Placement};
 use affiant_entry::receipt::{Credits, Problem, ProblemCode, Receipt, ReceiptGroup};
-use affiant_entry::{SealPlace, SourceId, Trust, rfc3339};
+use affiant_entry::{LogRotation, SealPlace, SourceId, Trust, rfc3339};
 use affiant_tlog::checkpoint::Origin;
 use affiant_tlog::note::{self, KeyName, Note};
 use affiant_tlog::{
@@ -54,6 +54,8 @@ pub(crate) enum Fault {
     Fork,
     /// A receipt under a smaller tree.
     RolledBack,
+    /// A refusal, as the log has a smaller tree.
+    SaysRolledBack,
 }
 
 #[derive(Default)]
@@ -77,6 +79,8 @@ pub(crate) struct World {
     pub(crate) order: Vec<String>,
     pub(crate) lifetime_s: i64,
     pub(crate) credits: Option<Credits>,
+    /// The key that signs checkpoints instead, and the note that leads to it.
+    pub(crate) rotated: Option<(u8, String)>,
     /// Leaves under the newest checkpoint.
     published: usize,
 }
@@ -133,8 +137,6 @@ impl Double {
             .with_single_cert(chain, PrivateKeyDer::try_from(key.serialize_der()).unwrap())
             .unwrap();
         tls.alpn_protocols = vec![b"h2".to_vec()];
-        let name = KeyName::new("localhost/affiant/double").unwrap();
-        let log_key = || SignerKey::from_seed(name.clone(), &[9; 32]);
         let world = Arc::new(Mutex::new(World {
             lifetime_s: 3600,
             ..World::default()
@@ -148,7 +150,7 @@ impl Double {
         let addr = listener.local_addr().unwrap();
         let server = Arc::new(Server {
             world: Arc::clone(&world),
-            log_key: log_key(),
+            log_key: log_key(LOG_SEED),
             ca_pem: ca.pem(),
             issuer,
         });
@@ -156,7 +158,7 @@ impl Double {
         runtime.spawn(serve(listener, TlsAcceptor::from(Arc::new(tls)), server));
         Self {
             addr,
-            log_key: log_key(),
+            log_key: log_key(LOG_SEED),
             ca_pem: ca.pem(),
             ca_sha256: Sha256::digest(ca.der()).into(),
             world,
@@ -199,6 +201,30 @@ impl Double {
     pub(crate) fn forget_chains(&self) {
         self.world().chains.clear();
     }
+}
+
+/// Of the log's first key.
+pub(crate) const LOG_SEED: u8 = 9;
+
+/// A key of the log.
+pub(crate) fn log_key(seed: u8) -> SignerKey {
+    let name = KeyName::new("localhost/affiant/double").unwrap();
+    SignerKey::from_seed(name, &[seed; 32])
+}
+
+/// A note that leads from one key of the log to another, signed by these.
+pub(crate) fn rotation(old: u8, new: u8, signers: &[u8]) -> String {
+    let rotation = LogRotation {
+        log: Origin::of(log_key(old).name()).unwrap(),
+        old: log_key(old).verifier_key().clone(),
+        new: log_key(new).verifier_key().clone(),
+        utc_us: 0,
+    };
+    let mut note = Note::sign(&rotation.to_text(), &log_key(signers[0])).unwrap();
+    for signer in &signers[1..] {
+        note.add_signature(&log_key(*signer)).unwrap();
+    }
+    note.to_string()
 }
 
 async fn serve(listener: TcpListener, tls: TlsAcceptor, server: Arc<Server>) {
@@ -263,6 +289,11 @@ async fn answer(
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
             return Some(response);
+        }
+        Some(Fault::SaysRolledBack) => {
+            let mut refusal = Problem::new(ProblemCode::RolledBack, "this log has 1");
+            refusal.checkpoint = Some("note of a small tree".to_owned());
+            return Some(problem(&refusal));
         }
         Some(Fault::Cut) => return None,
         Some(Fault::Late(ms)) => tokio::time::sleep(Duration::from_millis(ms)).await,
@@ -408,10 +439,11 @@ fn receipt(
     let origin = Origin::of(server.log_key.name()).unwrap();
     let checkpoint = Checkpoint::new(origin, size, root_of(&leaves));
     let other = SignerKey::from_seed(server.log_key.name().clone(), &[8; 32]);
-    let signer = if fault == Some(Fault::WrongKey) {
-        &other
-    } else {
-        &server.log_key
+    let rotated = world.rotated.as_ref().map(|(seed, _)| log_key(*seed));
+    let signer = match (&rotated, fault) {
+        (_, Some(Fault::WrongKey)) => &other,
+        (Some(rotated), _) => rotated,
+        (None, _) => &server.log_key,
     };
     let consistency = if old.0 == 0 || old >= size {
         ConsistencyProof::default()
@@ -493,13 +525,17 @@ fn issue(server: &Server, path: &str, body: &[u8], known: bool) -> Response<Full
     csr.params.not_before = at(-3600).into();
     csr.params.not_after = at(world.lifetime_s).into();
     let certificate = csr.signed_by(&server.issuer).unwrap();
+    let (vkey, rotations) = match &world.rotated {
+        Some((seed, note)) => (log_key(*seed).verifier_key().to_string(), note.clone()),
+        None => (server.log_key.verifier_key().to_string(), String::new()),
+    };
     let _ = SourceId::new(&source).unwrap();
     let json = serde_json::json!({
         "v": 1,
         "source": source,
         "certificate": certificate.pem(),
         "ca": server.ca_pem,
-        "log": {"name": server.log_key.name().as_str(), "vkey": server.log_key.verifier_key().to_string()},
+        "log": {"name": server.log_key.name().as_str(), "vkey": vkey, "rotations": rotations},
         "renew_after_s": world.lifetime_s.max(0) * 2 / 3,
         "not_after": rfc3339(now + world.lifetime_s * 1_000_000),
     });

@@ -106,3 +106,58 @@ fn a_certificate_is_renewed_while_batches_go_and_after_it_ran_out() {
     assert_eq!(acknowledged, next);
     assert!(double.world().bytes.ends_with(&payloads));
 }
+
+/// The log's key was rotated while nothing shipped: the first receipt is by a key that is not pinned.
+#[test]
+fn a_rotated_log_key_is_followed_only_from_the_pinned_one() {
+    let double = Double::start();
+    let dir = enrolled(&double);
+    let log = || {
+        let found = Enrolment::load(&DataDir::new(dir.path())).unwrap();
+        found.unwrap().log
+    };
+    let pinned = log();
+    let ship = |calls: std::ops::Range<u128>| {
+        let trail = Trail::open(&options(dir.path())).unwrap();
+        record(&trail, calls);
+        trail.close("shutdown", None, None);
+        ship_all(dir.path()).0
+    };
+    assert_eq!(ship(0..5), Ended::Done);
+    // Who has the new key alone, or signs for both with it, is not believed.
+    for signers in [&[21][..], &[21, 20], &[9]] {
+        let note = double::rotation(double::LOG_SEED, 21, signers);
+        double.world().rotated = Some((21, note));
+        let ended = ship(10..15);
+        assert!(matches!(ended, Ended::Refused(_)), "{ended:?}");
+        assert_eq!(log(), pinned);
+    }
+    // Two steps at once, each signed as it must be.
+    let mut notes = double::rotation(double::LOG_SEED, 22, &[double::LOG_SEED, 22]);
+    notes.push_str(&double::rotation(22, 21, &[22, 21]));
+    double.world().rotated = Some((21, notes));
+    assert_eq!(ship(20..25), Ended::Done);
+    let key = |seed| double::log_key(seed).verifier_key().to_string();
+    assert_eq!(log().vkey, key(21));
+    assert_eq!(log().earlier, [key(double::LOG_SEED), key(22)]);
+    // What was remembered under the old key is still the beginning.
+    assert_eq!(ship(30..35), Ended::Done);
+}
+
+/// A process that was there before its source was enrolled ships without a restart.
+#[test]
+fn an_enrolment_is_noticed_while_a_process_runs() {
+    let double = Double::start();
+    let dir = tempfile::tempdir().unwrap();
+    let trail = Trail::open(&options(dir.path())).unwrap();
+    let stats = trail.shipping();
+    let beside = affiant_agent::ship::ShipBeside::start(&trail);
+    record(&trail, 0..5);
+    enrol(&double, dir.path()).unwrap();
+    until(&stats, "shipped", |c| c.acknowledged > 0 && c.pending == 0);
+    trail.close("shutdown", None, None);
+    beside.finish(Duration::from_secs(10));
+    let (payloads, acknowledged, next) = frames(dir.path(), "crm");
+    assert_eq!(acknowledged, next);
+    assert!(double.world().bytes.ends_with(&payloads));
+}
