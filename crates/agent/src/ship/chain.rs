@@ -466,7 +466,16 @@ impl Chain {
             .chain(self.filling.pieces())
             .filter(|piece| piece.last >= self.acknowledged)
             .collect();
+        let unread_frames = match &self.keeper {
+            Keeper::Live(trail) => trail
+                .durable()
+                .end
+                .get()
+                .saturating_sub(self.source.next().get()),
+            Keeper::Orphan => 0,
+        };
         SpoolCounts {
+            unread_frames,
             pending: waiting.iter().map(|piece| piece.entries).sum::<u64>() + self.rewound,
             oldest_utc_us: waiting.first().map(|piece| piece.sealed_utc_us),
             ..self.counts

@@ -25,10 +25,10 @@ type PerSpool = (
     bool,
 );
 
-const PER_SPOOL: [PerSpool; 5] = [
+const PER_SPOOL: [PerSpool; 6] = [
     (
         "ship_entries_appended",
-        "Entries of the spool that this process found durable: acknowledged + pending + gap",
+        "Entries of the spool that this process read for shipping: acknowledged + pending + gap",
         |spool, _| spool.appended,
         true,
     ),
@@ -46,8 +46,14 @@ const PER_SPOOL: [PerSpool; 5] = [
     ),
     (
         "ship_entries_pending",
-        "Entries that wait for their receipt",
+        "Entries read that wait for their receipt",
         |spool, _| spool.pending,
+        false,
+    ),
+    (
+        "ship_frames_unread",
+        "Durable frames, entries and seals, of this process's spool that were not read for shipping yet",
+        |spool, _| spool.unread_frames,
         false,
     ),
     (

@@ -69,10 +69,10 @@ pub struct ShipStats {
     spools: Mutex<BTreeMap<String, SpoolCounts>>,
 }
 
-/// Entries of one spool, since this process ships it.
+/// Entries of one spool, since this process ships it, as far as it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SpoolCounts {
-    /// Entries found durable, and frames found missing.
+    /// Entries read that are durable, and frames found missing.
     pub appended: u64,
     /// Entries that a verified receipt covers.
     pub acknowledged: u64,
@@ -80,6 +80,9 @@ pub struct SpoolCounts {
     pub pending: u64,
     /// Frames missing in the spool.
     pub gap: u64,
+    /// Durable frames, entries and seals, that were not read for shipping yet; of the spool of this
+    /// process alone. In an outage this is what waits behind the few batches in memory.
+    pub unread_frames: u64,
     /// When the oldest pending entry was sealed: microseconds since the Unix epoch.
     pub oldest_utc_us: Option<i64>,
 }

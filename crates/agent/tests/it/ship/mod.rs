@@ -64,6 +64,7 @@ fn counts(stats: &ShipStats) -> SpoolCounts {
         acknowledged: sum(|c| c.acknowledged),
         pending: sum(|c| c.pending),
         gap: sum(|c| c.gap),
+        unread_frames: sum(|c| c.unread_frames),
         oldest_utc_us: None,
     };
     for one in all.values() {
@@ -170,6 +171,28 @@ fn an_outage_costs_nothing_and_ends_in_order() {
     let (payloads, acknowledged, next) = frames(dir.path(), "crm");
     assert_eq!(acknowledged, next);
     assert!(double.world().bytes.ends_with(&payloads), "in order");
+}
+
+#[test]
+fn what_waits_behind_the_batches_in_memory_is_counted() {
+    let double = Double::start();
+    let dir = enrolled(&double);
+    let trail = Trail::open(&options(dir.path())).unwrap();
+    let stats = trail.shipping();
+    double.world().down = true;
+    let shipper = Shipper::start(ShipOptions::beside(&trail)).unwrap();
+    let mut calls = 0_u64;
+    while counts(&stats).unread_frames == 0 {
+        record(&trail, u128::from(calls)..u128::from(calls + 50));
+        calls += 50;
+    }
+    let all_waits = |c: SpoolCounts| c.pending + c.unread_frames >= calls * 2;
+    until(&stats, "all of it waits", all_waits);
+    double.world().down = false;
+    until(&stats, "caught up", |c| c.acknowledged > calls * 2);
+    assert_eq!(counts(&stats).unread_frames, 0);
+    trail.close("shutdown", None, None);
+    shipper.finish(Duration::from_secs(10));
 }
 
 #[test]
