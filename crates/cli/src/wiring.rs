@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use affiant_agent::enrol::Enrolment;
 use affiant_agent::keys::{KeyFileError, KeyRing, KeyRingError};
-use affiant_agent::ship::{ShipOptions, Shipper};
+use affiant_agent::ship::ShipBeside;
 use affiant_agent::state::DataDir;
 use affiant_agent::trail::{OpenTrailError, Trail};
 use affiant_entry::{CommitKey, SourceId};
@@ -96,17 +95,8 @@ pub(crate) fn source(text: Option<&str>) -> Result<Option<SourceId>, ExpectedErr
         .map_err(|error| ExpectedError::caused(Exit::Usage, &error))
 }
 
-/// Starts to ship what a trail holds, if its source is enrolled. Recording never waits for that, nor
+/// Ships what a trail holds, from the moment its source is enrolled. Recording never waits for that, nor
 /// fails with it.
-pub(crate) fn ship_beside(trail: &Trail) -> Option<Shipper> {
-    if !Enrolment::exists(trail.dir()) {
-        return None;
-    }
-    match Shipper::start(ShipOptions::beside(trail)) {
-        Ok(shipper) => Some(shipper),
-        Err(error) => {
-            tracing::error!(error = chain(&error), "nothing is shipped");
-            None
-        }
-    }
+pub(crate) fn ship_beside(trail: &Trail) -> ShipBeside {
+    ShipBeside::start(trail)
 }

@@ -72,9 +72,7 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         .map_or(("shutdown", None), |signal| ("signal", Some(*signal)));
     trail.close(reason, signal, None);
     drop(stop);
-    if let Some(shipper) = shipper {
-        shipper.finish(LINGER);
-    }
+    shipper.finish(LINGER);
     // An orphan that is being closed is worth the moment; the trail itself is sealed already.
     let _ = adopter.join();
     served.map(|_| Exit::Ok)

@@ -17,9 +17,10 @@ use crate::{help, wiring};
 
 const EXAMPLES: &str = "  \
   affiant config check /etc/affiant/agent.toml
+  affiant config check /etc/affiant/serve.toml
   affiant config show --origin /etc/affiant/agent.toml";
 
-/// Check and show a configuration of `affiant agent`
+/// Check and show configurations
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = help::sections(EXAMPLES, &[Exit::Ok, Exit::Usage]))]
 pub(crate) struct Args {
@@ -31,13 +32,17 @@ pub(crate) struct Args {
 enum Action {
     /// Say whether a configuration can be used
     ///
-    /// Redaction rules it names are checked, too. Does not check that addresses are free or servers up.
+    /// One of `affiant agent` or of `affiant serve`, told apart by their tables. Redaction rules it names
+    /// are checked, too. Does not check that addresses are free or servers up, nor other files it names.
     #[command(after_long_help = help::sections("  affiant config check agent.toml", &[Exit::Ok, Exit::Usage]))]
     Check {
         /// The configuration, TOML
         file: PathBuf,
+        /// It is of `affiant serve`, whatever its tables
+        #[arg(long)]
+        serve: bool,
     },
-    /// Print what is in force, defaults included, as TOML
+    /// Print what is in force in one of `affiant agent`, defaults included, as TOML
     #[command(after_long_help = help::sections("  affiant config show --origin agent.toml", &[Exit::Ok, Exit::Usage]))]
     Show {
         /// The configuration, TOML
@@ -50,7 +55,8 @@ enum Action {
 
 pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
     match args.action {
-        Action::Check { file } => {
+        Action::Check { file, serve } if serve || is_serve(&file)? => check_serve(&file)?,
+        Action::Check { file, .. } => {
             let settings = load(&file)?;
             let routes = u64::try_from(settings.routes.len()).unwrap_or(u64::MAX);
             say(&format!(
@@ -62,6 +68,27 @@ pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
         Action::Show { file, origin } => show(&file, &load(&file)?, origin)?,
     }
     Ok(Exit::Ok)
+}
+
+/// Whether a file has tables of `affiant serve` and none of `affiant agent`.
+fn is_serve(file: &Path) -> Result<bool, ExpectedError> {
+    let text = fs::read_to_string(file).map_err(|e| ExpectedError::caused(Exit::Usage, &e))?;
+    // One that is not TOML is told by whoever reads it next.
+    let given: Table = text.parse().unwrap_or_default();
+    let has = |names: &[&str]| names.iter().any(|name| given.contains_key(*name));
+    Ok(has(&SERVE_TABLES) && !has(&AGENT_TABLES))
+}
+
+fn check_serve(file: &Path) -> Result<(), ExpectedError> {
+    let settings = affiant_aggregator::config::load(file);
+    let settings = settings.map_err(|error| ExpectedError::caused(Exit::Usage, &error))?;
+    wiring::rules(settings.redaction_rules.as_deref())?;
+    say(&format!(
+        "`{}` can be used: log {}",
+        file.display(),
+        settings.log_name
+    ));
+    Ok(())
 }
 
 fn load(file: &Path) -> Result<Settings, ExpectedError> {
@@ -99,6 +126,19 @@ fn show(file: &Path, settings: &Settings, origin: bool) -> Result<(), ExpectedEr
     }
     out.flush()
 }
+
+const SERVE_TABLES: [&str; 9] = [
+    "log",
+    "ingest",
+    "api",
+    "ca",
+    "roster",
+    "witness",
+    "anchor",
+    "redaction",
+    "import",
+];
+const AGENT_TABLES: [&str; 6] = ["source", "trail", "redact", "gateway", "admin", "route"];
 
 /// A table of the configuration as it is in force.
 struct Section {

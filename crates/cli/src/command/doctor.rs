@@ -199,11 +199,23 @@ fn enrolment(dir: &DataDir) -> Vec<Line> {
         lines.push(Line::new(Level::Fail, "key", says).hint(hint));
     }
     if let Ok(refused) = fs::read_to_string(refused_path(dir)) {
-        let says = format!("stopped: {}", clean(refused.trim()));
+        let says = format!("stopped: {}", why(&refused));
         let hint = "nothing is released until it is settled; see `ship/evidence-*.json`";
         lines.push(Line::new(Level::Fail, "shipping", says).hint(hint));
     }
     lines
+}
+
+/// What stands in `ship/refused.json`, for people.
+fn why(refused: &str) -> String {
+    let json: serde_json::Value = serde_json::from_str(refused).unwrap_or_default();
+    let member = |name: &str| json.get(name).and_then(serde_json::Value::as_str);
+    match (member("time"), member("log"), member("why")) {
+        (Some(time), Some(log), Some(why)) => {
+            format!("{}, at {}, by log {}", clean(why), clean(time), clean(log))
+        }
+        _ => clean(refused.trim()),
+    }
 }
 
 fn space(root: &Path) -> Line {

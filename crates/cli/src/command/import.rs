@@ -27,10 +27,11 @@ const EXAMPLES: &str = "  \
   affiant import entries spans.jsonl --format otlp --url http://127.0.0.1:9720
   kubectl logs deploy/agentgateway | affiant import entries - --format agentgateway --data-dir D";
 
-const EXITS: [Exit; 5] = [
+const EXITS: [Exit; 6] = [
     Exit::Ok,
     Exit::Usage,
     Exit::Incomplete,
+    Exit::Untrusted,
     Exit::Unreachable,
     Exit::Storage,
 ];
@@ -70,6 +71,9 @@ struct EntriesArgs {
     /// Its API: `http://HOST:PORT`, `api` in its `serve.json`
     #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
     url: Option<String>,
+    /// File with the token that the aggregator asks for (`import.token_file` there)
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
     /// How the summary is printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     output: Format,
@@ -147,7 +151,12 @@ impl Summary {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     let Action::Entries(args) = &args.action;
-    let api = Api::parse(&api_url(args)?)?;
+    let mut api = Api::parse(&api_url(args)?)?;
+    if let Some(path) = &args.token_file {
+        let token =
+            fs::read_to_string(path).map_err(|error| ExpectedError::caused(Exit::Usage, &error))?;
+        api.token = Some(token.trim().to_owned());
+    }
     let mut lines = open(&args.file)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -232,9 +241,9 @@ fn chunk(lines: &mut dyn BufRead) -> std::io::Result<Vec<u8>> {
 }
 
 /// Where the API of an aggregator answers.
-#[derive(Debug)]
 struct Api {
     authority: String,
+    token: Option<String>,
 }
 
 impl Api {
@@ -245,6 +254,7 @@ impl Api {
         match rest {
             Some(authority) if !authority.is_empty() && !authority.contains('/') => Ok(Self {
                 authority: authority.to_owned(),
+                token: None,
             }),
             _ => Err(ExpectedError::usage(format!(
                 "`{url}` is not `http://HOST:PORT`"
@@ -273,10 +283,10 @@ impl Api {
         let detail = problem
             .detail
             .unwrap_or_else(|| "no reason given".to_owned());
-        let exit = if status == 503 {
-            Exit::Storage
-        } else {
-            Exit::Unreachable
+        let exit = match status {
+            503 => Exit::Storage,
+            403 => Exit::Untrusted,
+            _ => Exit::Unreachable,
         };
         Err(ExpectedError::new(
             exit,
@@ -296,14 +306,18 @@ impl Api {
         let (mut send, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| chain(&error))?;
-        let request = hyper::Request::post(format!(
+        let mut request = hyper::Request::post(format!(
             "/v1/import/{}?first_line={first_line}",
             format.word()
         ))
         .header("host", &self.authority)
-        .header("content-type", "application/x-ndjson")
-        .body(Full::new(Bytes::from(body)))
-        .map_err(|error| chain(&error))?;
+        .header("content-type", "application/x-ndjson");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let request = request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| chain(&error))?;
         let asked = async {
             let answer = send
                 .send_request(request)

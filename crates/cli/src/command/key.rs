@@ -6,6 +6,7 @@ use affiant_agent::keys::KeyRing;
 use affiant_agent::state::DataDir;
 use affiant_aggregator::files::FileError;
 use affiant_aggregator::sources::Sources;
+use affiant_aggregator::{StateDir, logkey};
 use affiant_entry::SourceId;
 use affiant_tlog::VerifierKey;
 use clap::ValueEnum;
@@ -23,6 +24,7 @@ const EXAMPLES: &str = "  \
   affiant key new --source gw-7             before the first use; else made then
   affiant key new                           another key from now on, linked to the old one
   affiant key show log --data-dir D         the key of an aggregator's log
+  affiant key rotate log --data-dir D       another key for the log, from its next start on
   affiant key revoke gw-7 --data-dir D      an aggregator takes nothing more of this source";
 
 /// Make, rotate, show and revoke keys
@@ -55,6 +57,24 @@ enum Action {
         /// Of which key
         #[arg(value_enum, default_value_t)]
         what: What,
+        /// With `log`: its ML-DSA-44 key and the keys that signed before, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Make another key for an aggregator's log
+    ///
+    /// Takes effect with the next start of `affiant serve`: the old key signs an entry that names the new
+    /// one, then both sign for `log.key_overlap_s`, then the new one alone. Sources follow by themselves.
+    /// Give the new verifier key to whoever pins the log's. For keys in files; one in a device is rotated
+    /// there, with a new log.
+    #[command(after_long_help = help::sections("  affiant key rotate log --data-dir /var/lib/affiant", &[Exit::Ok, Exit::Usage, Exit::Incomplete, Exit::Untrusted, Exit::Storage]))]
+    Rotate {
+        /// Of which key
+        #[arg(value_enum)]
+        what: Rotated,
+        /// The aggregator's data directory
+        #[arg(long, value_name = "DIR")]
+        data_dir: PathBuf,
     },
     /// Revoke a source: an aggregator takes nothing more of it
     ///
@@ -85,10 +105,24 @@ enum What {
     Log,
 }
 
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Rotated {
+    /// The key that signs an aggregator's checkpoints
+    Log,
+}
+
 pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
     match args.action {
         Action::New { data_dir, source } => new(&data_dir.to_write()?, source.as_deref()),
-        Action::Show { data_dir, what } => show(&data_dir.to_read()?, what),
+        Action::Show {
+            data_dir,
+            what,
+            all,
+        } => show(&data_dir.to_read()?, what, all),
+        Action::Rotate {
+            what: Rotated::Log,
+            data_dir,
+        } => rotate_log(&data_dir),
         Action::Revoke {
             source,
             data_dir,
@@ -134,8 +168,10 @@ fn revoke(dir: &Path, source: &str, reason: Option<&str>) -> Result<Exit, Expect
     Ok(Exit::Ok)
 }
 
-fn show(dir: &DataDir, what: What) -> Result<Exit, ExpectedError> {
+fn show(dir: &DataDir, what: What, all: bool) -> Result<Exit, ExpectedError> {
     match what {
+        What::Log if all => show_all(dir),
+        _ if all => Err(ExpectedError::usage("`--all` goes with `log`")),
         What::Source => show_verifier(dir, "source.vkey"),
         What::Log => show_verifier(dir, "log.vkey"),
         What::CommitId => {
@@ -146,6 +182,44 @@ fn show(dir: &DataDir, what: What) -> Result<Exit, ExpectedError> {
             print(ring.commit().id())
         }
     }
+}
+
+fn rotate_log(dir: &Path) -> Result<Exit, ExpectedError> {
+    let dir = aggregator_dir(dir)?;
+    if !dir.log_key().exists() {
+        let error = format!("there is no log key in `{}`", dir.keys().display());
+        return Err(ExpectedError::new(Exit::Incomplete, error)
+            .hint("the first `affiant serve` makes it; one in a device is rotated there"));
+    }
+    let prepared = logkey::prepare_rotation(&dir).map_err(|error| {
+        let exit = if error.is_unsafe() {
+            Exit::Untrusted
+        } else {
+            Exit::Storage
+        };
+        ExpectedError::caused(exit, &error)
+    })?;
+    let Some(key) = prepared else {
+        return Err(ExpectedError::usage(
+            "a new key waits already for the next start of `affiant serve`",
+        ));
+    };
+    say("the log has this key from the next start of `affiant serve` on; restart it if it runs");
+    print(&key.to_string())
+}
+
+fn show_all(dir: &DataDir) -> Result<Exit, ExpectedError> {
+    let state = StateDir::new(dir.root());
+    let keys = logkey::all_keys(&state).map_err(|error| ExpectedError::storage(&error))?;
+    if keys.is_empty() {
+        return Err(no_key(dir));
+    }
+    let mut out = Stdout::lock();
+    for key in keys {
+        out.line(key.as_bytes())?;
+    }
+    out.flush()?;
+    Ok(Exit::Ok)
 }
 
 fn show_verifier(dir: &DataDir, name: &str) -> Result<Exit, ExpectedError> {

@@ -127,9 +127,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, ExpectedError> {
     };
     let ran = stdio::run(options);
     // The trail is sealed by now: whatever happens here, nothing is lost.
-    if let Some(shipper) = shipper {
-        shipper.finish(LINGER);
-    }
+    shipper.finish(LINGER);
     match ran {
         Ok(code) => Ok(Exit::Child(code)),
         Err(error) => Err(ExpectedError::caused(

@@ -96,10 +96,11 @@ fn start_refused(error: &StartError) -> ExpectedError {
             return ExpectedError::caused(Exit::Unreachable, error)
                 .hint("another process may listen there; give another address");
         }
-        StartError::Locked { .. } | StartError::OtherLog { .. } | StartError::Policy { .. } => {
-            Exit::Usage
-        }
-        StartError::KeyLost { .. } => Exit::Untrusted,
+        StartError::Locked { .. }
+        | StartError::OtherLog { .. }
+        | StartError::Policy { .. }
+        | StartError::Rules { .. } => Exit::Usage,
+        StartError::KeyLost { .. } | StartError::Device { .. } => Exit::Untrusted,
         StartError::File(file) if file.is_unsafe() => Exit::Untrusted,
         StartError::Ca(affiant_aggregator::ca::CaError::File(file)) if file.is_unsafe() => {
             Exit::Untrusted

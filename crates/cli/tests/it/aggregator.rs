@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::sandbox::{Ran, Sandbox};
+use crate::sandbox::{PEER, Ran, Sandbox, Talk, copy, session};
 
 /// A running aggregator; killed with the test.
 struct Aggregator {
@@ -23,6 +23,23 @@ impl Aggregator {
 
     fn dir(&self) -> PathBuf {
         self.sandbox.path("aggregator")
+    }
+
+    fn start_again(&mut self) {
+        self.child = spawn(&self.sandbox);
+    }
+
+    /// Enrols the sandbox's own data directory.
+    fn enrol(&self) {
+        let token = self.run(&["token", "new"]);
+        assert_eq!(token.code, 0, "{token:?}");
+        let serve_json = fs_err::read_to_string(self.dir().join("serve.json")).unwrap();
+        let addresses: serde_json::Value = serde_json::from_str(&serve_json).unwrap();
+        let url = addresses["ingest"].as_str().unwrap();
+        let ran = self
+            .sandbox
+            .run(["enroll", url, "--token", token.stdout.trim()]);
+        assert_eq!(ran.code, 0, "{ran:?}");
     }
 
     fn run(&self, args: &[&str]) -> Ran {
@@ -174,4 +191,159 @@ fn what_is_no_aggregators_directory_is_told() {
         "{}",
         ran.stderr
     );
+}
+
+#[test]
+fn a_log_that_was_rolled_back_gets_nothing_and_is_named_until_it_is_back() {
+    let mut aggregator = Aggregator::start();
+    aggregator.enrol();
+    let ship = |aggregator: &Aggregator| aggregator.sandbox.run(["spool", "ship"]);
+    let (data, backup) = (aggregator.dir(), aggregator.sandbox.path("backup"));
+    aggregator.sandbox.record(2);
+    assert_eq!(ship(&aggregator).code, 0);
+    aggregator.stop();
+    copy(&data, &backup);
+    aggregator.start_again();
+    aggregator.sandbox.record(40);
+    assert_eq!(ship(&aggregator).code, 0);
+    aggregator.stop();
+    let kept = aggregator.sandbox.path("kept");
+    fs_err::rename(&data, &kept).unwrap();
+    fs_err::rename(&backup, &data).unwrap();
+    aggregator.start_again();
+    aggregator.sandbox.record(1);
+    let refused = ship(&aggregator);
+    assert_eq!(refused.code, 4, "{refused:?}");
+    assert!(refused.stderr.contains("rolled back"), "{refused:?}");
+    let doctor = aggregator.sandbox.run(["doctor"]);
+    assert_eq!(doctor.code, 3, "{doctor:?}");
+    assert!(
+        doctor.stdout.contains("stopped: log was rolled back"),
+        "{doctor:?}"
+    );
+    let files = fs_err::read_dir(aggregator.sandbox.data().join("ship")).unwrap();
+    let evidence = files
+        .map(|file| file.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("evidence-"));
+    let evidence = fs_err::read_to_string(evidence.unwrap()).unwrap();
+    let evidence: serde_json::Value = serde_json::from_str(&evidence).unwrap();
+    for note in ["remembered", "offered"] {
+        let note = evidence[note].as_str().unwrap();
+        assert!(note.starts_with("localhost/affiant/"), "{note}");
+    }
+    // The true one is back: all of it gets there.
+    aggregator.stop();
+    fs_err::remove_dir_all(&data).unwrap();
+    fs_err::rename(&kept, &data).unwrap();
+    aggregator.start_again();
+    let shipped = ship(&aggregator);
+    assert_eq!(shipped.code, 0, "{shipped:?}");
+    let doctor = aggregator.sandbox.run(["doctor"]);
+    assert!(!doctor.stdout.contains("stopped"), "{doctor:?}");
+}
+
+#[test]
+fn the_key_of_a_log_is_rotated_by_a_restart_and_sources_follow() {
+    let mut aggregator = Aggregator::start();
+    aggregator.enrol();
+    aggregator.sandbox.record(1);
+    assert_eq!(aggregator.sandbox.run(["spool", "ship"]).code, 0);
+    let old = aggregator.run(&["key", "show", "log"]).stdout;
+    let made = aggregator.run(&["key", "rotate", "log"]);
+    assert_eq!(made.code, 0, "{made:?}");
+    assert_eq!(aggregator.run(&["key", "rotate", "log"]).code, 2);
+    assert_eq!(aggregator.run(&["key", "show", "log"]).stdout, old);
+    aggregator.stop();
+    aggregator.start_again();
+    assert_eq!(aggregator.run(&["key", "show", "log"]).stdout, made.stdout);
+    let all = aggregator.run(&["key", "show", "log", "--all"]);
+    assert_eq!(all.stdout, format!("{}{old}", made.stdout));
+    assert_eq!(aggregator.run(&["key", "show", "source", "--all"]).code, 2);
+    aggregator.sandbox.record(1);
+    let shipped = aggregator.sandbox.run(["spool", "ship"]);
+    assert_eq!(shipped.code, 0, "{shipped:?}");
+    // Whoever pins the new key judges all of it, the announcement included.
+    let trust = aggregator.sandbox.write("log.vkey", &made.stdout);
+    let (dir, trust) = (aggregator.dir(), trust.to_str().unwrap().to_owned());
+    let verified = aggregator
+        .sandbox
+        .run(["verify", "--trust", &trust, dir.to_str().unwrap()]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let none = aggregator.sandbox.path("none");
+    let none = none.to_str().unwrap();
+    let ran = aggregator
+        .sandbox
+        .run(["key", "rotate", "log", "--data-dir", none]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+}
+
+#[test]
+fn a_configuration_of_the_aggregator_is_checked_by_its_tables() {
+    let sandbox = Sandbox::new();
+    let check = |text: &str, more: &[&str]| {
+        sandbox.write("some.toml", text);
+        sandbox.run(["config", "check", "some.toml"].iter().chain(more))
+    };
+    let good = check("[log]\nname = \"log.example/a\"\n", &[]);
+    assert_eq!(good.code, 0, "{good:?}");
+    assert!(good.stderr.contains("log log.example/a"), "{good:?}");
+    let bad = check("[log]\nname = \"l\"\n[ingest]\nlisen = \"x\"\n", &[]);
+    assert_eq!(bad.code, 2);
+    assert!(bad.stderr.contains("did you mean `listen`"), "{bad:?}");
+    let rules = check(
+        "[log]\nname = \"l\"\n[redaction]\nrule_file = \"none\"\n",
+        &[],
+    );
+    assert_eq!(rules.code, 2, "{rules:?}");
+    // Without a table that tells, it is said.
+    let forced = check("", &["--serve"]);
+    assert_eq!(forced.code, 2);
+    assert!(
+        forced.stderr.contains("`log.name` is missing"),
+        "{forced:?}"
+    );
+    let both = check("[gateway]\n[log]\nname = \"l\"\n", &[]);
+    assert!(both.stderr.contains("unknown key `log`"), "{both:?}");
+}
+
+/// Certificates of three seconds, renewed while calls flow: nothing is refused, nothing is lost.
+#[test]
+fn certificates_rotate_under_load() {
+    let mut aggregator = Aggregator::start();
+    aggregator.stop();
+    let settings = aggregator.dir().join("dev.toml");
+    let mut text = fs_err::read_to_string(&settings).unwrap();
+    text.push_str("\n[ca]\nsource_lifetime_s = 3\n");
+    fs_err::write(&settings, text).unwrap();
+    aggregator.start_again();
+    aggregator.enrol();
+    let enrolment = aggregator.sandbox.data().join("ship/client.crt");
+    let certificate = || fs_err::read_to_string(&enrolment).unwrap();
+    let mut seen = vec![certificate()];
+    let mut talk = Talk::start(&aggregator.sandbox, &["--user", "ann"], &["sh", "-c", PEER]);
+    talk.send(&session(0));
+    talk.receive();
+    talk.receive();
+    let mut calls = 0;
+    while seen.len() < 4 {
+        talk.call(calls);
+        calls += 1;
+        if !seen.contains(&certificate()) {
+            seen.push(certificate());
+        }
+        assert!(calls < 2_000, "{} certificates", seen.len());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    talk.hang_up();
+    assert_eq!(talk.end_within(Duration::from_secs(20)), Some(7));
+    let shipped = aggregator.sandbox.run(["spool", "ship"]);
+    assert_eq!(shipped.code, 0, "{shipped:?}");
+    let listed = aggregator.run(&["entries", "--format", "json"]);
+    assert_eq!(listed.code, 0, "{listed:?}");
+    let of_kind = |kind: &str| {
+        let kind = format!("\"kind\":\"{kind}\"");
+        listed.stdout.matches(&kind).count()
+    };
+    assert_eq!(of_kind("call.end"), calls);
+    assert_eq!((of_kind("refusal"), of_kind("chain.gap")), (0, 0));
 }
