@@ -15,9 +15,9 @@ use crate::{help, wiring};
 
 const EXAMPLES: &str = "  \
   affiant token new --source gw-7                                    on the aggregator
-  affiant enroll https://log.example.org:8443 --source gw-7 --token affiant-token-v1.…
-  affiant enroll https://log.example.org:8443 --token @/run/secrets/token
-  affiant enroll https://log.example.org:8443 --token - < token      not in the process list";
+  affiant enroll https://log.example.org:7443 --source gw-7 --token affiant-token-v1.…
+  affiant enroll https://log.example.org:7443 --token @/run/secrets/token
+  affiant enroll https://log.example.org:7443 --token - < token      not in the process list";
 
 const EXITS: [Exit; 5] = [
     Exit::Ok,

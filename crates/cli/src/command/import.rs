@@ -24,7 +24,7 @@ use crate::printer::{Stdout, say, warn};
 
 const EXAMPLES: &str = "  \
   affiant import entries audit.log --format toolhive --data-dir /var/lib/affiant
-  affiant import entries spans.jsonl --format otlp --url http://127.0.0.1:9720
+  affiant import entries spans.jsonl --format otlp --url http://127.0.0.1:7480
   kubectl logs deploy/agentgateway | affiant import entries - --format agentgateway --data-dir D";
 
 const EXITS: [Exit; 6] = [

@@ -9,19 +9,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use crate::sandbox::{PEER, Ran, Sandbox, Talk, copy, session};
 
 /// A running aggregator; killed with the test.
-struct Aggregator {
-    sandbox: Sandbox,
+pub(crate) struct Aggregator {
+    pub(crate) sandbox: Sandbox,
     child: Child,
 }
 
 impl Aggregator {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let sandbox = Sandbox::new();
         let child = spawn(&sandbox);
         Self { sandbox, child }
     }
 
-    fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.sandbox.path("aggregator")
     }
 

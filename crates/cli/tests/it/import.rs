@@ -2,58 +2,18 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::aggregator::Aggregator;
 use crate::sandbox::{Ran, Sandbox};
 
-/// A running aggregator; killed with the test.
-struct Aggregator {
-    sandbox: Sandbox,
-    child: Child,
-}
-
-impl Aggregator {
-    fn start() -> Self {
-        let sandbox = Sandbox::new();
-        let dir = sandbox.path("aggregator");
-        let mut command = sandbox.affiant(["serve", "--dev", "--data-dir", dir.to_str().unwrap()]);
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-        for _ in 0..600 {
-            if dir.join("serve.json").exists() {
-                return Self { sandbox, child };
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let _ = child.kill();
-        panic!("`affiant serve` did not come up: {:?}", child.wait());
-    }
-
-    fn dir(&self) -> PathBuf {
-        self.sandbox.path("aggregator")
-    }
-
-    fn import(&self, format: &str, file: &Path, more: &[&str]) -> Ran {
-        let dir = self.dir();
-        let words = [
-            "import",
-            "entries",
-            file.to_str().unwrap(),
-            "--format",
-            format,
-        ];
-        let place = ["--data-dir", dir.to_str().unwrap()];
-        self.sandbox.run(words.iter().chain(&place).chain(more))
-    }
-}
-
-impl Drop for Aggregator {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn import(aggregator: &Aggregator, format: &str, file: &Path, more: &[&str]) -> Ran {
+    let (file, dir) = (file.to_str().unwrap(), aggregator.dir());
+    let words = ["import", "entries", file, "--format", format];
+    let place = ["--data-dir", dir.to_str().unwrap()];
+    let sandbox = &aggregator.sandbox;
+    sandbox.run(words.iter().chain(&place).chain(more))
 }
 
 fn fixture(name: &str) -> PathBuf {
@@ -73,7 +33,7 @@ fn lines_of_every_format_come_into_the_log_and_each_unknown_one_is_named() {
     ];
     for (format, name, lines, calls, unknown) in all {
         let file = fixture(&format!("{format}/{name}.jsonl"));
-        let ran = aggregator.import(format, &file, &["--output", "json"]);
+        let ran = import(&aggregator, format, &file, &["--output", "json"]);
         assert_eq!(ran.code, 3, "{ran:?}");
         let sum: Value = serde_json::from_str(&ran.stdout).unwrap();
         assert_eq!(
@@ -84,7 +44,12 @@ fn lines_of_every_format_come_into_the_log_and_each_unknown_one_is_named() {
         let leaves = sum["end_index"].as_u64().unwrap() - sum["first_index"].as_u64().unwrap();
         assert_eq!(leaves, calls);
     }
-    let ran = aggregator.import("toolhive", &fixture("toolhive/audit.jsonl"), &[]);
+    let ran = import(
+        &aggregator,
+        "toolhive",
+        &fixture("toolhive/audit.jsonl"),
+        &[],
+    );
     assert_eq!(ran.code, 3, "{ran:?}");
     assert!(
         ran.stdout
@@ -106,7 +71,7 @@ fn a_file_of_known_lines_is_well_and_longer_than_one_request() {
     for _ in 0..10 {
         writeln!(out, "{padded}").unwrap();
     }
-    let ran = aggregator.import("toolhive", &file, &["--output", "json"]);
+    let ran = import(&aggregator, "toolhive", &file, &["--output", "json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let sum: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&sum["lines"], &sum["imported"]), (&json!(10), &json!(10)));
