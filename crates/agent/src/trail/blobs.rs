@@ -1,6 +1,6 @@
 //! Which blobs may still be named by entries that a shipper has not read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use affiant_entry::Decoded;
 use affiant_spool::{BlobId, Ordinal};
@@ -17,6 +17,8 @@ pub(super) struct BlobsNamed {
     before: HashMap<BlobId, Ordinal>,
     /// No place that was forgotten is behind this one.
     forgotten: Option<Ordinal>,
+    /// What a shipper let go of and could not go yet: it asks once only.
+    kept: BTreeSet<BlobId>,
 }
 
 impl BlobsNamed {
@@ -29,16 +31,24 @@ impl BlobsNamed {
         self.before.insert(id, end);
     }
 
-    /// Whether no entry from `end` on names the blob.
-    pub(super) fn may_go(&self, id: &BlobId, end: Ordinal) -> bool {
-        let before = self.before.get(id).or(self.forgotten.as_ref());
-        before.is_none_or(|before| *before <= end)
-    }
-
-    /// All entries before `end` were let go of.
-    pub(super) fn released(&mut self, end: Ordinal) {
+    /// A shipper lets go of all entries before `end`, and of these blobs: the ones to remove, with those
+    /// that could not go before. None while entries `wait` for room, which may name any of them.
+    pub(super) fn release(&mut self, blobs: &[BlobId], end: Ordinal, wait: bool) -> Vec<BlobId> {
+        let mut asked = std::mem::take(&mut self.kept);
+        asked.extend(blobs);
+        let (gone, kept): (BTreeSet<_>, BTreeSet<_>) = asked
+            .into_iter()
+            .partition(|id| !wait && self.may_go(id, end));
+        self.kept = kept.into_iter().take(BLOBS_MAX).collect();
         self.before.retain(|_, before| *before > end);
         self.forgotten = self.forgotten.filter(|before| *before > end);
+        gone.into_iter().collect()
+    }
+
+    /// Whether no entry from `end` on names the blob.
+    fn may_go(&self, id: &BlobId, end: Ordinal) -> bool {
+        let before = self.before.get(id).or(self.forgotten.as_ref());
+        before.is_none_or(|before| *before <= end)
     }
 }
 
@@ -72,10 +82,25 @@ mod tests {
         let mut blobs = BlobsNamed::default();
         blobs.named(id(1), at(10));
         blobs.named(id(1), at(20));
-        assert!(!blobs.may_go(&id(1), at(10)), "named again");
-        assert!(!blobs.may_go(&id(1), at(19)));
-        assert!(blobs.may_go(&id(1), at(20)));
-        assert!(blobs.may_go(&id(2), at(0)), "of an earlier process");
+        assert_eq!(blobs.release(&[id(1)], at(10), false), [], "named again");
+        assert_eq!(blobs.release(&[], at(19), false), []);
+        assert_eq!(blobs.release(&[], at(20), false), [id(1)], "asked once");
+        assert_eq!(blobs.release(&[], at(30), false), [], "gone once");
+        assert_eq!(
+            blobs.release(&[id(2)], at(0), false),
+            [id(2)],
+            "of an earlier process"
+        );
+    }
+
+    #[test]
+    fn nothing_goes_while_entries_wait_for_room() {
+        let mut blobs = BlobsNamed::default();
+        blobs.named(id(1), at(10));
+        assert_eq!(blobs.release(&[id(1), id(2)], at(10), true), []);
+        blobs.named(id(2), at(12));
+        assert_eq!(blobs.release(&[], at(11), false), [id(1)]);
+        assert_eq!(blobs.release(&[], at(12), false), [id(2)]);
     }
 
     #[test]
@@ -87,9 +112,8 @@ mod tests {
             assert!(!blobs.may_go(&id(0), at(0)), "forgotten is not free to go");
         }
         let end = at(BLOBS_MAX * 3);
-        assert!(blobs.may_go(&id(0), end), "all of them are released");
-        blobs.released(end);
-        assert!(blobs.before.is_empty() && blobs.forgotten.is_none());
+        assert_eq!(blobs.release(&[id(0)], end, false), [id(0)]);
+        assert!(blobs.before.is_empty() && blobs.forgotten.is_none() && blobs.kept.is_empty());
     }
 
     #[test]
@@ -97,7 +121,7 @@ mod tests {
         let mut blobs = BlobsNamed::default();
         blobs.named(id(1), at(10));
         blobs.named(id(2), at(20));
-        blobs.released(at(10));
+        assert_eq!(blobs.release(&[], at(10), false), []);
         assert_eq!(blobs.before.len(), 1);
         assert!(!blobs.may_go(&id(2), at(19)));
     }

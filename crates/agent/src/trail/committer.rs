@@ -421,10 +421,8 @@ impl Committer {
     pub(super) fn release(&mut self, of: &Release) -> Result<(), ReleaseError> {
         // What waits for room may name blobs that are stored already.
         let waits = self.loss.is_some() || !self.backlog.is_empty();
-        let gone = |id: &BlobId| !waits && self.blobs.may_go(id, of.end);
-        let blobs: Vec<BlobId> = of.blobs.iter().copied().filter(gone).collect();
+        let blobs = self.blobs.release(&of.blobs, of.end, waits);
         of.apply(&mut self.parts.spool, &blobs)?;
-        self.blobs.released(of.end);
         self.stats
             .spool_bytes
             .store(self.parts.spool.bytes_used(), Ordering::Relaxed);
