@@ -7,6 +7,8 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 
 use crate::guard::Guard;
+use crate::http;
+use crate::metrics::Metrics;
 use crate::program::{affiant, output, output_ok, said};
 use crate::wait;
 
@@ -46,11 +48,20 @@ impl Aggregator {
     /// When it does not end, or calls that success.
     #[must_use]
     pub fn refused(data: &Path, config: &Path) -> String {
-        let mut command = affiant();
-        command.args(["serve", "--config"]).arg(config);
-        let out = output(command.arg("--data-dir").arg(data));
+        let out = Self::attempted(data, config);
         assert!(!out.status.success(), "{}", said(&out));
         said(&out)
+    }
+
+    /// How an aggregator ends that does so by itself.
+    ///
+    /// # Panics
+    /// When it does not end.
+    #[must_use]
+    pub fn attempted(data: &Path, config: &Path) -> Output {
+        let mut command = affiant();
+        command.args(["serve", "--config"]).arg(config);
+        output(command.arg("--data-dir").arg(data))
     }
 
     fn start_with(data: &Path, words: &[&OsStr]) -> Self {
@@ -124,6 +135,36 @@ impl Aggregator {
     /// When that fails.
     pub fn enrol_with(&self, token: &str, edge: &Path, source: &str) {
         enrol_at(&self.url("ingest"), token, edge, source);
+    }
+
+    /// What `/v1/status` says.
+    ///
+    /// # Panics
+    /// When it says nothing.
+    #[must_use]
+    pub fn status(&self) -> Value {
+        let reply = http::get(&format!("{}/v1/status", self.url("api"))).unwrap();
+        assert_eq!(reply.status, 200, "{}", reply.head);
+        reply.json()
+    }
+
+    /// Whether `/readyz` says that the log takes leaves.
+    ///
+    /// # Panics
+    /// When nobody answers.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let reply = http::get(&format!("{}/readyz", self.url("api"))).unwrap();
+        reply.status == 200
+    }
+
+    /// Its metrics.
+    ///
+    /// # Panics
+    /// When they cannot be read.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        Metrics::read(&format!("{}/metrics", self.url("api")))
     }
 
     /// Stops it in order.

@@ -14,6 +14,17 @@ use crate::program::{affiant, output};
 /// When `affiant entries` fails or a line is not JSON.
 #[must_use]
 pub fn all(data_dir: &Path) -> Vec<Value> {
+    let lines = lines(data_dir);
+    let text = |line: &Vec<u8>| parse(&String::from_utf8_lossy(line));
+    lines.iter().map(text).collect()
+}
+
+/// All entries as their bytes, oldest first within a spool.
+///
+/// # Panics
+/// When `affiant entries` fails.
+#[must_use]
+pub fn lines(data_dir: &Path) -> Vec<Vec<u8>> {
     let out = output(
         affiant()
             .args(["entries", "--format", "json", "--data-dir"])
@@ -25,9 +36,10 @@ pub fn all(data_dir: &Path) -> Vec<Value> {
         out.status,
         String::from_utf8_lossy(&out.stderr)
     );
-    String::from_utf8_lossy(&out.stdout)
-        .lines()
-        .map(parse)
+    let lines = out.stdout.split(|byte| *byte == b'\n');
+    lines
+        .filter(|line| !line.is_empty())
+        .map(<[u8]>::to_vec)
         .collect()
 }
 

@@ -99,7 +99,7 @@ pub fn open(url: &str) -> io::Result<TcpStream> {
 ///
 /// # Errors
 /// When it breaks off.
-pub fn read(connection: &mut TcpStream) -> io::Result<Reply> {
+pub fn read(connection: &mut impl Read) -> io::Result<Reply> {
     let mut bytes = Vec::new();
     connection.read_to_end(&mut bytes)?;
     parse(&bytes).ok_or_else(|| {

@@ -8,14 +8,17 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test says no")]
 
 pub mod aggregator;
+pub mod conserved;
 pub mod entries;
 pub mod gateway;
 pub mod guard;
 pub mod http;
+pub mod metrics;
 pub mod program;
 pub mod random;
 pub mod rough_link;
 pub mod scratch;
+pub mod small_disk;
 pub mod tcp_tap;
 pub mod upstream;
 pub mod wait;

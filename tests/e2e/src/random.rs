@@ -17,6 +17,21 @@ impl Random {
         Self(seed)
     }
 
+    /// Another generator, for a thread of its own.
+    #[must_use]
+    pub const fn fork(&mut self) -> Self {
+        Self(self.below(u64::MAX))
+    }
+
+    /// Changes the order of a list, each item moving by less than `distance`.
+    pub fn jumble<T>(&mut self, list: &mut [T], distance: usize) {
+        for at in 0..list.len() {
+            let bound = u64::try_from(distance.min(list.len() - at)).unwrap_or(1);
+            let other = at + usize::try_from(self.below(bound)).unwrap_or(0);
+            list.swap(at, other);
+        }
+    }
+
     /// The next number below `bound` (which must not be 0).
     pub const fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use affiant_e2e::guard::Guard;
 use affiant_e2e::http::{self, Reply};
 use affiant_e2e::program::{affiant, affiant_run, built, output, said};
 use affiant_e2e::scratch::Scratch;
+use affiant_e2e::small_disk::SmallDisk;
 use affiant_e2e::upstream::{Upstream, free_address};
 use affiant_e2e::wait;
 use affiant_e2e::witness;
@@ -196,59 +197,10 @@ fn an_upstream_that_is_gone_gives_a_json_rpc_error() {
 
 // === A full disk ===
 
-/// A data directory on a small file system of its own, or, where none can be mounted, under a small quota.
-struct SmallDisk {
-    data: PathBuf,
-    mounted: bool,
-}
-
-impl SmallDisk {
-    fn new(scratch: &Scratch) -> Self {
-        let data = scratch.dir("data");
-        let flags = rustix::mount::MountFlags::empty();
-        let mounted = rustix::mount::mount("tmpfs", &data, "tmpfs", flags, c"size=2m").is_ok();
-        fs_err::set_permissions(&data, PermissionsExt::from_mode(0o700)).unwrap();
-        Self { data, mounted }
-    }
-
-    /// Keys of `[trail]`.
-    fn trail(&self, on_full: &str) -> String {
-        let quota = if self.mounted { 1 << 30 } else { 1 << 20 };
-        format!("on_full = \"{on_full}\"\nspool_bytes_max = {quota}\nsegment_bytes = 65536")
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.data.join("filler")
-    }
-
-    /// Takes all the space that is left.
-    fn fill(&self) {
-        if self.mounted {
-            let mut filler = fs_err::File::create(self.filler()).unwrap();
-            while filler.write_all(&[0; 4096]).is_ok() {}
-        }
-    }
-
-    /// Gives it back; `false` where that is not possible.
-    fn free(&self) -> bool {
-        self.mounted && fs_err::remove_file(self.filler()).is_ok()
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        if self.mounted {
-            if std::thread::panicking() {
-                // The file system goes; what was on it is worth a look.
-                let _ = Command::new("cp")
-                    .arg("-a")
-                    .arg(&self.data)
-                    .arg(self.data.with_extension("kept"))
-                    .status();
-            }
-            let _ = rustix::mount::unmount(&self.data, rustix::mount::UnmountFlags::DETACH);
-        }
-    }
+/// Keys of `[trail]`; where no disk can be mounted, a small quota does instead.
+fn trail(disk: &SmallDisk, on_full: &str) -> String {
+    let quota = if disk.mounted { 1 << 30 } else { 1 << 20 };
+    format!("on_full = \"{on_full}\"\nspool_bytes_max = {quota}\nsegment_bytes = 65536")
 }
 
 /// More calls than fit on the small disk.
@@ -271,11 +223,11 @@ fn is_refused(reply: &Value) -> bool {
 
 /// A gateway before a witness, its disk about to be full.
 fn filled(scratch: &Scratch, on_full: &str) -> (SmallDisk, Upstream, Gateway) {
-    let disk = SmallDisk::new(scratch);
+    let disk = SmallDisk::over(scratch.path("data"), 2 << 20);
     let server = Upstream::announced(Command::new(built("witness-http")).arg(scratch.path("seen")));
-    let gateway = Setup::new(&disk.data)
+    let gateway = Setup::new(&disk.dir)
         .route("witness", &server.origin)
-        .trail(&disk.trail(on_full))
+        .trail(&trail(&disk, on_full))
         .start();
     assert_eq!(note(&gateway, 0).status, 200);
     disk.fill();
@@ -335,10 +287,10 @@ fn on_a_full_disk_refuse_keeps_calls_from_the_server() {
     gateway.stop();
     drop(server);
     if !disk.mounted {
-        return assert_incomplete(&disk.data);
+        return assert_incomplete(&disk.dir);
     }
-    entries::assert_verifies(&disk.data);
-    let ends = ends(&disk.data);
+    entries::assert_verifies(&disk.dir);
+    let ends = ends(&disk.dir);
     for n in reached(&scratch) {
         assert_eq!(
             ends.iter().filter(|end| **end == n).count(),
@@ -347,7 +299,7 @@ fn on_a_full_disk_refuse_keeps_calls_from_the_server() {
         );
     }
     // Each refused call is on record as refused, or counted as such where memory was short, too.
-    let all = entries::all(&disk.data);
+    let all = entries::all(&disk.dir);
     let refused = all
         .iter()
         .filter(|entry| entry["kind"] == "call.end" && entry["status"]["reason"] == "refused")
@@ -378,13 +330,13 @@ fn on_a_full_disk_drop_forwards_and_counts() {
     }
     gateway.stop();
     drop(server);
-    assert_incomplete(&disk.data);
-    let ends = ends(&disk.data).len() as u64;
-    let begins = entries::of_kind(&disk.data, "call.begin").len() as u64;
+    assert_incomplete(&disk.dir);
+    let ends = ends(&disk.dir).len() as u64;
+    let begins = entries::of_kind(&disk.dir, "call.begin").len() as u64;
     if disk.mounted {
         assert_eq!(begins, ends, "what has begun on record has its end, too");
     }
-    let gaps = entries::of_kind(&disk.data, "gap");
+    let gaps = entries::of_kind(&disk.dir, "gap");
     let dropped: u64 = gaps
         .iter()
         .filter_map(|gap| gap["gap"]["calls"].as_u64())
@@ -439,22 +391,22 @@ fn on_a_full_disk_block_holds_calls_until_there_is_room() {
     gateway.stop();
     drop(server);
     if !disk.mounted {
-        return assert_incomplete(&disk.data);
+        return assert_incomplete(&disk.dir);
     }
-    entries::assert_verifies(&disk.data);
-    assert_eq!(ends(&disk.data), (0..=n).collect::<Vec<_>>());
+    entries::assert_verifies(&disk.dir);
+    assert_eq!(ends(&disk.dir), (0..=n).collect::<Vec<_>>());
 }
 
 #[test]
 fn on_a_full_disk_the_wrapper_refuses_too() {
     let scratch = Scratch::new("refuse-stdio");
-    let disk = SmallDisk::new(&scratch);
+    let disk = SmallDisk::over(scratch.path("data"), 2 << 20);
     if !disk.mounted {
         return;
     }
     let seen = scratch.path("seen");
     let words = affiant_run(
-        &disk.data,
+        &disk.dir,
         "witness",
         &[built("witness-peer").into(), (&seen).into()],
     );
@@ -492,5 +444,5 @@ fn on_a_full_disk_the_wrapper_refuses_too() {
         .map(|line| line.parse().unwrap())
         .collect();
     assert_eq!(reached, (0..first).chain([last]).collect::<Vec<_>>());
-    entries::assert_verifies(&disk.data);
+    entries::assert_verifies(&disk.dir);
 }
