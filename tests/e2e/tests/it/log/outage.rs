@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use affiant_e2e::aggregator::{Aggregator, ship, ship_all, verify};
 use affiant_e2e::entries;
-use affiant_e2e::program::output_ok;
 use affiant_e2e::rough_link::{Condition, RoughLink};
 use affiant_e2e::scratch::Scratch;
 use affiant_e2e::wait;
@@ -98,46 +96,6 @@ fn an_aggregator_that_is_killed_goes_on_where_it_was() {
     assert_once(&data, (0..100).chain(1000..1005));
     let (code, text) = verify(&data.join("log"), &["--no-remember"]);
     assert_eq!(code, Some(0), "{text}");
-}
-
-#[test]
-fn an_aggregator_restored_from_an_old_backup_is_not_believed() {
-    let scratch = Scratch::new("backup");
-    let (data, edge, seen) = (
-        scratch.path("hub"),
-        scratch.path("edge"),
-        scratch.path("seen"),
-    );
-    let backup = scratch.path("backup");
-    let hub = Aggregator::start(&data);
-    hub.enrol(&edge, "edge");
-    session(&edge, "crm", &seen, 0, 20);
-    ship_all(&edge);
-    hub.stop();
-    output_ok(Command::new("cp").arg("-r").arg(&data).arg(&backup));
-    let hub = Aggregator::start(&data);
-    session(&edge, "crm", &seen, 20, 20);
-    ship_all(&edge);
-    hub.stop();
-
-    fs_err::rename(&data, scratch.path("lost")).unwrap();
-    fs_err::rename(&backup, &data).unwrap();
-    let hub = Aggregator::start(&data);
-    session(&edge, "crm", &seen, 40, 5);
-    let out = ship(&edge);
-    let said = affiant_e2e::program::said(&out);
-    assert!(
-        !out.status.success() && said.contains("rolled back"),
-        "{said}"
-    );
-    // What the edge still has, it keeps: nothing was released behind a head that went back.
-    let kept = entries::all(&edge);
-    let kept = kept
-        .iter()
-        .filter(|entry| entry["kind"] == "call.end")
-        .count();
-    assert!(kept >= 5, "{kept}");
-    hub.stop();
 }
 
 #[test]
