@@ -6,6 +6,7 @@ use affiant_entry::{SealPlace, SourceId, SpoolName};
 use affiant_spool::Ordinal;
 use affiant_tlog::{Checkpoint, TreeSize};
 
+use super::kept_proof::KeptProof;
 use super::source::Group;
 
 /// Compression level: the third of zstd's fast ones costs a fifth of a core at 80 MB/s.
@@ -48,6 +49,8 @@ pub(super) struct Batch {
     /// Why what the aggregator expects before it will never come, once it has asked.
     pub(super) gap: Option<&'static str>,
     pub(super) stage: Stage,
+    /// That the log has its last seal, once its receipt verified.
+    pub(super) proof: Option<KeptProof>,
     pub(super) attempts: u64,
 }
 
@@ -175,6 +178,7 @@ impl Filling {
             after_loss: self.after_loss,
             gap: None,
             stage: Stage::Ready { not_before_us: 0 },
+            proof: None,
             attempts: 0,
         }
     }

@@ -16,6 +16,7 @@ use affiant_tlog::Checkpoint;
 
 use super::batch::{Batch, Filling, Heading, Piece, Stage};
 use super::keeper::Keeper;
+use super::kept_proof::KeptProof;
 use super::lock::FileLock;
 use super::receipt_age::ReceiptAge;
 use super::source::{Found, Group, Source};
@@ -60,6 +61,8 @@ pub(super) struct Chain {
     acknowledged: Ordinal,
     /// Where the newest acknowledged group begins: it stays, so that the next boot can link to it.
     kept_from: Ordinal,
+    /// That the log has the seal of that group.
+    proof: Option<KeptProof>,
     /// What the cursor on disk says.
     cursor: Ordinal,
     /// Bytes acknowledged and not released.
@@ -123,6 +126,7 @@ impl Chain {
             sent_blobs: HashSet::new(),
             acknowledged: cursor,
             kept_from: Ordinal::FIRST,
+            proof: None,
             cursor,
             unreleased_bytes: 0,
             counted: cursor,
@@ -412,6 +416,10 @@ impl Chain {
                     self.counts.acknowledged += piece.entries;
                 }
             }
+            // Not of groups that were sent again and are behind the newest.
+            if done.pieces.last().map(|piece| piece.last.next()) == Some(self.acknowledged) {
+                self.proof = done.proof;
+            }
         }
     }
 
@@ -446,6 +454,11 @@ impl Chain {
             end,
             blobs,
         })
+    }
+
+    /// That the log has the newest seal of what may be let go of.
+    pub(super) const fn proof(&self) -> Option<&KeptProof> {
+        self.proof.as_ref()
     }
 
     /// It was let go of.

@@ -9,7 +9,7 @@
 //! One shipper a process: the spool of this process first, then the spools of processes that died.
 //! Up to sixteen batches are under way at once. The cursor moves over a group only behind a receipt
 //! that verified by the log's pinned key, under a checkpoint that is proven to continue the one
-//! remembered; that one is durable before anything is released.
+//! remembered; that one is durable before anything is released, and with it the proof of the newest seal.
 //!
 //! # When it goes wrong
 //!
@@ -36,6 +36,7 @@ mod chain;
 mod engine;
 mod head;
 mod keeper;
+mod kept_proof;
 mod lock;
 mod metrics;
 mod orphans;
@@ -74,6 +75,13 @@ const SCAN_DELAY: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn checkpoint_path(dir: &DataDir) -> PathBuf {
     dir.ship().join("checkpoint")
+}
+
+/// `ship/released/NAME.proof`: a C2SP tlog-proof of the newest seal of this spool that entries were
+/// released behind; its `extra` is the seal's leaf hash. Not there before the first release.
+#[must_use]
+pub fn released_path(dir: &DataDir, spool: &str) -> PathBuf {
+    dir.ship().join("released").join(format!("{spool}.proof"))
 }
 
 /// `ship/refused.json`: why shipping stopped the last time it did.

@@ -7,6 +7,7 @@ use affiant_tlog::Checkpoint;
 use super::super::batch::Stage;
 use super::super::chain::GapAnswer;
 use super::super::head::Place;
+use super::super::kept_proof::KeptProof;
 use super::super::stats::ShipState;
 use super::{Answered, Engine, REFUSED_PAUSE_US, UnderWay, count};
 use crate::enrol::{Answer, Link, LinkError, Problem};
@@ -131,6 +132,8 @@ impl Engine {
             return;
         };
         if let Some(batch) = chain.batch(number) {
+            let last = batch.seals.last();
+            batch.proof = last.and_then(|seal| KeptProof::of(receipt, seal));
             batch.stage = match place {
                 Place::Known => Stage::Done,
                 Place::Unlinked | Place::Fork => Stage::Held(checkpoint.clone()),

@@ -72,6 +72,12 @@ impl Engine {
             let Some(release) = chain.release().filter(|_| chain.cursor_is_behind()) else {
                 continue;
             };
+            if let Some(proof) = chain.proof()
+                && let Err(error) = proof.keep(&self.dir, name)
+            {
+                tracing::error!(%error, spool = name, "proof cannot be kept; nothing is released");
+                continue;
+            }
             match chain.keeper.release(&self.dir, name, &release) {
                 Ok(()) => chain.released(&release),
                 Err(KeepError::Taken) => taken.push(name.clone()),
