@@ -107,6 +107,8 @@ pub fn encode(stamp: Stamp<'_>, record: &Record) -> Result<EntryBytes, EncodeErr
         Body::SourceUnrostered(unrostered) => finish(&head.with("unrostered", unrostered)),
         Body::Refusal(refusal) => finish(&head.with("refusal", refusal)),
         Body::CheckpointAnchor(anchor) => finish(&head.with("anchor", &**anchor)),
+        Body::Prune(prune) => finish(&head.with("prune", prune)),
+        Body::Erase(erase) => finish(&head.with("erase", erase)),
         Body::CallImport(call, ending, import) => finish(&CallWire {
             import: Some(import),
             ..head.with_call(call, Some(ending))

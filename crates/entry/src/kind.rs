@@ -121,11 +121,15 @@ pub enum LogKind {
     CheckpointAnchor,
     /// `call.import`
     CallImport,
+    /// `prune`
+    Prune,
+    /// `erase`
+    Erase,
 }
 
 impl LogKind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Key,
         Self::Roster,
         Self::Fork,
@@ -137,6 +141,8 @@ impl LogKind {
         Self::Refusal,
         Self::CheckpointAnchor,
         Self::CallImport,
+        Self::Prune,
+        Self::Erase,
     ];
 
     /// The kind of this name, if it is one of these.
@@ -160,6 +166,8 @@ impl LogKind {
             Self::Refusal => "refusal",
             Self::CheckpointAnchor => "checkpoint.anchor",
             Self::CallImport => "call.import",
+            Self::Prune => "prune",
+            Self::Erase => "erase",
         }
     }
 
@@ -178,6 +186,8 @@ impl LogKind {
             Self::Refusal => "refusal",
             Self::CheckpointAnchor => "anchor",
             Self::CallImport => "import",
+            Self::Prune => "prune",
+            Self::Erase => "erase",
         }
     }
 }

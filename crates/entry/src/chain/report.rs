@@ -31,6 +31,8 @@ pub struct ChainReport {
     pub keys: Vec<KeyUse>,
     /// Whether the seal that the key holder remembers is there.
     pub head: HeadCheck,
+    /// Whether its beginning is not here, and a log is proven to have it: no fault.
+    pub released: bool,
     /// The last seal.
     pub last: Option<LastSeal>,
     /// The first [`FINDINGS_MAX`] findings.

@@ -204,6 +204,28 @@ pub struct Anchor {
     pub gen_time: String,
 }
 
+/// Body of `prune`: what leaves before an index said is no longer kept. Their hashes are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Prune {
+    /// Bundles and level-0 tiles that end at or before this index may be deleted (C2SP tlog-tiles: minimum index).
+    pub min_index: u64,
+    /// The written retention policy that allows it, by name or digest.
+    pub policy: String,
+    /// Why now, in the operator's words, clipped.
+    pub reason: String,
+}
+
+/// Body of `erase`: a blob that a leaf names was destroyed, and the leaf stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Erase {
+    /// The leaf that names it.
+    pub leaf: LeafRef,
+    /// The blob, `sha256:<hex>` of its content.
+    pub blob: String,
+    /// Why: the legal basis or ticket, clipped; nothing of what was erased.
+    pub reason: String,
+}
+
 /// What `call.import` has beside the twelve fields: where the record came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Import {

@@ -15,8 +15,8 @@ use crate::reclose::Reclosed;
 mod log;
 
 pub use log::{
-    Anchor, ChainGap, ChainGapReason, ChainRef, Fork, Import, ImportDoor, KeyAction, KeyChange,
-    LeafRef, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
+    Anchor, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Import, ImportDoor, KeyAction,
+    KeyChange, LeafRef, Prune, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
 };
 
 /// One thing to record; the seal task adds source, boot and sequence number and encodes it once.
@@ -80,6 +80,10 @@ pub enum Body {
     CheckpointAnchor(Box<Anchor>),
     /// `call.import`: a foreign recorder's call, all twelve fields, unsealed.
     CallImport(Box<Call>, Box<Ending>, Box<Import>),
+    /// `prune`: leaves before an index may go, under a policy.
+    Prune(Prune),
+    /// `erase`: a blob was destroyed.
+    Erase(Erase),
 }
 
 impl Body {
@@ -109,6 +113,8 @@ impl Body {
             Self::Refusal(_) => LogKind::Refusal.as_str(),
             Self::CheckpointAnchor(_) => LogKind::CheckpointAnchor.as_str(),
             Self::CallImport(..) => LogKind::CallImport.as_str(),
+            Self::Prune(_) => LogKind::Prune.as_str(),
+            Self::Erase(_) => LogKind::Erase.as_str(),
         }
     }
 }

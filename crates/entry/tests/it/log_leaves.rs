@@ -5,8 +5,8 @@ use affiant_entry::completeness::Completeness;
 use affiant_entry::link::EntryProblem;
 use affiant_entry::receipt::ProblemCode;
 use affiant_entry::record::{
-    Anchor, ChainGap, ChainGapReason, ChainRef, Fork, Import, ImportDoor, KeyAction, KeyChange,
-    LeafRef, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
+    Anchor, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Import, ImportDoor, KeyAction,
+    KeyChange, LeafRef, Prune, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
 };
 use affiant_entry::{
     Body, BootId, CallId, Decoded, Fact, Kind, LogKind, Moment, Record, SealNumber, SealPlace, Seq,
@@ -143,6 +143,22 @@ fn bodies() -> Vec<(&'static str, Body)> {
                     original: digest(b"span"),
                 }),
             ),
+        ),
+        (
+            "Leaves before an index are kept no longer.",
+            Body::Prune(Prune {
+                min_index: 512,
+                policy: "retention-2026".to_owned(),
+                reason: "older than 400 days".to_owned(),
+            }),
+        ),
+        (
+            "A blob was destroyed.",
+            Body::Erase(Erase {
+                leaf: LeafRef(leaf_hash(b"{}")),
+                blob: digest(b"blob"),
+                reason: "request 4711".to_owned(),
+            }),
         ),
     ]
 }

@@ -2,7 +2,7 @@
 
 use affiant_tlog::note::VerifierKey;
 
-use super::{ChainVerifier, Life, Link, Start};
+use super::{ChainVerifier, Life, Link};
 use crate::chain::finding::{Fault, Place};
 use crate::chain::reading::{BootInfo, Previous, spell};
 use crate::chain::report::bump;
@@ -109,11 +109,5 @@ impl ChainVerifier {
     pub(super) fn miss_start(&mut self) {
         self.start_missing = true;
         self.link = Link::Unknown;
-        self.find(
-            Place::Chain,
-            Fault::StartMissing {
-                expected: self.start == Start::Anywhere,
-            },
-        );
     }
 }

@@ -1,6 +1,6 @@
 //! The end: what can be told only once all has been read.
 
-use super::{ChainVerifier, Tail};
+use super::{ChainVerifier, Start, Tail};
 use crate::chain::finding::{Fault, Place};
 use crate::chain::report::{ChainReport, HeadCheck, KeyUse};
 
@@ -22,6 +22,7 @@ impl ChainVerifier {
             self.find(Place::Chain, Fault::Nothing);
         }
         let head = self.judge_head();
+        let released = self.judge_start();
         ChainReport {
             verdict: self.verdict,
             source: self.source,
@@ -32,10 +33,24 @@ impl ChainVerifier {
             coverage: self.coverage,
             keys,
             head,
+            released,
             last: self.last,
             findings: self.findings,
             findings_total: self.findings_total,
         }
+    }
+
+    /// A beginning that is missing is the first thing to say, unless a log is proven to have it.
+    fn judge_start(&mut self) -> bool {
+        if !self.start_missing || (self.proven_seen && self.start == Start::Anywhere) {
+            return self.start_missing;
+        }
+        let expected = self.start == Start::Anywhere;
+        self.find(Place::Chain, Fault::StartMissing { expected });
+        if self.findings_total == u64::try_from(self.findings.len()).unwrap_or(u64::MAX) {
+            self.findings.rotate_right(1);
+        }
+        false
     }
 
     /// Open calls are no finding at the tail of a chain that lives or has just crashed. They are one in

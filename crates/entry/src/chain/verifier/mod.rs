@@ -58,6 +58,9 @@ pub struct ChainVerifier {
     last: Option<LastSeal>,
     link: Link,
     start_missing: bool,
+    /// A seal that somebody else is proven to have, and whether this chain holds it.
+    proven: Option<Hash>,
+    proven_seen: bool,
     /// Whether the seal where the remembered one belongs is that one; `None` before one stands there.
     head_seen: Option<bool>,
     calls: Calls,
@@ -113,6 +116,8 @@ impl ChainVerifier {
             last: None,
             link: Link::To(None),
             start_missing: false,
+            proven: None,
+            proven_seen: false,
             head_seen: None,
             calls: Calls::default(),
             gap_seen: false,
@@ -135,6 +140,15 @@ impl ChainVerifier {
     #[must_use]
     pub const fn starting(mut self, start: Start) -> Self {
         self.start = start;
+        self
+    }
+
+    /// Says that a log is proven to have the seal with this leaf hash. Seals name the one before them by
+    /// its hash, so if this chain holds that seal, or begins right behind it, a beginning that is missing
+    /// was released and not lost: [`ChainReport::released`](super::ChainReport::released).
+    #[must_use]
+    pub const fn released_behind(mut self, seal: Hash) -> Self {
+        self.proven = Some(seal);
         self
     }
 

@@ -48,6 +48,7 @@ impl ChainVerifier {
             }
         };
         self.check_remembered(place, header.boot, seal, hash);
+        self.proven_seen |= self.proven == Some(hash);
         if let Some(life) = &mut self.life {
             life.next_seal = Some(seal.0.saturating_add(1));
         }
@@ -79,10 +80,12 @@ impl ChainVerifier {
         } else if self.group.tree.root() != text.root {
             self.find(place, Fault::Root);
         }
-        if let Link::To(previous) = self.link
-            && previous != text.previous
-        {
-            self.find(place, Fault::SealLink);
+        if let Link::To(previous) = self.link {
+            if previous != text.previous {
+                self.find(place, Fault::SealLink);
+            }
+        } else {
+            self.proven_seen |= self.proven.is_some() && self.proven == text.previous;
         }
         self.check_signature(place, note, text);
     }
