@@ -3,7 +3,7 @@
 use affiant_entry::decode::{Decoded, Kind};
 
 use super::facts::{number, text};
-use super::units;
+use super::{log_events, units};
 
 /// What an entry says, in one line.
 pub(crate) fn sentence(entry: &Decoded) -> String {
@@ -78,11 +78,13 @@ pub(crate) fn sentence(entry: &Decoded) -> String {
         Kind::Seal => entry
             .seal()
             .map_or_else(String::new, |seal| format!("number {}", seal.0)),
-        Kind::CallBegin | Kind::CallEnd | Kind::Log(_) | Kind::Unknown(_) => String::new(),
+        Kind::Log(kind) => log_events::sentence(entry, *kind),
+        Kind::CallBegin | Kind::CallEnd | Kind::Unknown(_) => String::new(),
     }
 }
 
-fn words(parts: &[Option<String>]) -> String {
+/// The words that are there, with spaces between.
+pub(super) fn words(parts: &[Option<String>]) -> String {
     parts
         .iter()
         .flatten()

@@ -1,5 +1,6 @@
 //! What filters and tables ask of an entry, whatever its kind.
 
+use affiant_entry::LogKind;
 use affiant_entry::decode::{Decoded, Kind};
 use affiant_entry::seal::SealText;
 use affiant_tlog::note::Note;
@@ -23,7 +24,7 @@ pub(crate) fn number(entry: &Decoded, pointer: &str) -> Option<u64> {
 /// Server id.
 pub(crate) fn server(entry: &Decoded) -> Option<String> {
     let own = match entry.header().kind {
-        Kind::CallBegin | Kind::CallEnd => "/server/id",
+        Kind::CallBegin | Kind::CallEnd | Kind::Log(LogKind::CallImport) => "/server/id",
         Kind::Session => "/session_info/server",
         Kind::Manifest => "/manifest/server",
         Kind::AuthFailure => "/auth_failure/server",

@@ -47,7 +47,11 @@ impl LogStream {
         mut take: impl FnMut(Row) -> Result<bool, ExpectedError>,
     ) -> Result<(), ExpectedError> {
         let mut next = self.next;
-        for leaf in Leaves::new(&self.source, next, self.size) {
+        let mut leaves = Leaves::new(&self.source, next, self.size);
+        if next.0 == 0 {
+            leaves = leaves.or_later();
+        }
+        for leaf in leaves {
             let (index, bytes) = leaf?;
             next = LeafIndex(index.0.saturating_add(1));
             match Decoded::parse_any_kind(&bytes) {

@@ -4,6 +4,7 @@ pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod filter;
 pub(crate) mod log;
+mod log_events;
 pub(crate) mod merge;
 pub(crate) mod table;
 pub(crate) mod units;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use affiant_entry::CallId;
+use affiant_entry::LogKind;
 use affiant_entry::decode::{Decoded, Kind};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -119,7 +120,10 @@ impl Table {
         if quiet && !every_kind {
             return Ok(());
         }
-        let is_call = matches!(kind, Kind::CallBegin | Kind::CallEnd);
+        let is_call = matches!(
+            kind,
+            Kind::CallBegin | Kind::CallEnd | Kind::Log(LogKind::CallImport)
+        );
         let line = if is_call {
             call_line(&row.entry)
         } else {
@@ -278,8 +282,15 @@ fn call_line(entry: &Decoded) -> Line {
         (Some(code), None) => clean(code),
         (None, _) => "open".to_owned(),
     };
+    // Another recorder's claim, which no source sealed, must not look like evidence.
+    let unsealed = entry.header().kind == Kind::Log(LogKind::CallImport);
+    let status = if unsealed {
+        format!("unsealed {status}")
+    } else {
+        status
+    };
     let tone = match code.as_deref() {
-        Some("success") => Tone::Good,
+        Some("success") if !unsealed => Tone::Good,
         Some("error") => Tone::Bad,
         _ => Tone::Warning,
     };
@@ -311,7 +322,18 @@ fn event_line(row: &Row) -> Line {
     let kind = &entry.header().kind;
     let loud = matches!(
         kind,
-        Kind::Gap | Kind::Anomaly | Kind::AuthFailure | Kind::Unknown(_)
+        Kind::Gap
+            | Kind::Anomaly
+            | Kind::AuthFailure
+            | Kind::Log(
+                LogKind::ChainGap
+                    | LogKind::Fork
+                    | LogKind::Quarantine
+                    | LogKind::SourceSilent
+                    | LogKind::SourceUnrostered
+                    | LogKind::Refusal
+            )
+            | Kind::Unknown(_)
     );
     let tone = if loud { Tone::Warning } else { Tone::Quiet };
     Line::Event {

@@ -13,7 +13,11 @@ pub(crate) fn parse(text: &str, now_us: i64) -> Option<i64> {
 }
 
 fn ago_us(text: &str) -> Option<i64> {
-    let text = text.strip_suffix("ago").unwrap_or(text).trim_end();
+    span_us(text.strip_suffix("ago").unwrap_or(text).trim_end())
+}
+
+/// Reads `15m` (`s`, `m`, `h`, `d`, `w`). Microseconds; `None` if it is none.
+pub(crate) fn span_us(text: &str) -> Option<i64> {
     let unit = text.chars().next_back()?;
     let seconds: i64 = match unit {
         's' => 1,

@@ -110,7 +110,7 @@ impl Maker<'_> {
             };
         }
         let mut found = None;
-        for leaf in self.leaves(LeafIndex(0)) {
+        for leaf in self.leaves(LeafIndex(0)).or_later() {
             let (index, bytes) = leaf?;
             let Ok(entry) = Decoded::parse_any_kind(&bytes) else {
                 continue;
@@ -221,7 +221,7 @@ impl Maker<'_> {
     fn key(&self, signer: &KeyRef, before: LeafIndex) -> Result<Option<Leaf>, ExpectedError> {
         let spelled = format!("\"vkey\":\"{signer}+");
         let mut found = None;
-        for leaf in self.leaves(LeafIndex(0)) {
+        for leaf in self.leaves(LeafIndex(0)).or_later() {
             let (index, bytes) = leaf?;
             if index >= before {
                 break;

@@ -17,6 +17,9 @@ pub(crate) struct Leaves<'a> {
     next: LeafIndex,
     size: TreeSize,
     ready: VecDeque<Vec<u8>>,
+    /// Whether bundles may be missing before the first that is here: whoever reads from the beginning begins
+    /// behind what was pruned.
+    may_begin_later: bool,
     failed: bool,
 }
 
@@ -28,14 +31,35 @@ impl<'a> Leaves<'a> {
             next: from,
             size,
             ready: VecDeque::new(),
+            may_begin_later: false,
             failed: false,
         }
     }
 
+    /// The same, or from the first leaf behind it that is here.
+    pub(crate) const fn or_later(mut self) -> Self {
+        self.may_begin_later = true;
+        self
+    }
+
     fn fill(&mut self) -> Result<bool, ExpectedError> {
-        let Some(wanted) = BundleId::holding(self.next, self.size) else {
-            return Ok(false);
-        };
+        loop {
+            let Some(wanted) = BundleId::holding(self.next, self.size) else {
+                return Ok(false);
+            };
+            if self.read(wanted)? {
+                self.may_begin_later = false;
+                return Ok(true);
+            }
+            if !self.may_begin_later {
+                return Err(broken(format!("{} is missing", wanted.path())));
+            }
+            let behind = wanted.first_entry().0.saturating_add(256);
+            self.next = LeafIndex(behind);
+        }
+    }
+
+    fn read(&mut self, wanted: BundleId) -> Result<bool, ExpectedError> {
         for id in [wanted, wanted.to_full()] {
             let Some(bytes) = self.source.get(&id.path()).map_err(unreadable)? else {
                 continue;
@@ -48,7 +72,7 @@ impl<'a> Leaves<'a> {
                 .extend(entries.skip(skipped).map(|entry| entry.to_vec()));
             return Ok(true);
         }
-        Err(broken(format!("{} is missing", wanted.path())))
+        Ok(false)
     }
 }
 

@@ -57,6 +57,11 @@ fn lines_of_every_format_come_into_the_log_and_each_unknown_one_is_named() {
         "{ran:?}"
     );
     assert!(ran.stderr.contains("line 9: no time"), "{ran:?}");
+    let dir = aggregator.dir();
+    let listed = aggregator
+        .sandbox
+        .run(["entries", "--data-dir", dir.to_str().unwrap()]);
+    assert!(listed.stdout.contains("unsealed success"), "{listed:?}");
 }
 
 #[test]
