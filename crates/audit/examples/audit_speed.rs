@@ -9,9 +9,9 @@
     reason = "a bench prints, and measures its own time"
 )]
 
-#[path = "../tests/it/files.rs"]
+#[path = "../tests/it/stored.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
-mod files;
+mod stored;
 #[path = "../tests/it/world.rs"]
 #[expect(dead_code, reason = "shared with the tests")]
 mod world;
@@ -46,7 +46,7 @@ fn measure(entries: usize, group: usize) {
         world.append(&sealed);
     }
     let bytes: usize = world.leaves.iter().map(Vec::len).sum();
-    let stored = files::Stored::of(&world.leaves, &[]);
+    let stored = stored::Stored::of(&world.leaves, &[]);
     let checkpoint = world.checkpoint();
     let started = Instant::now();
     let mut check = FilesCheck::new(checkpoint, world.expectation.clone(), Vec::new());

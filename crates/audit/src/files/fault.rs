@@ -21,7 +21,7 @@ impl FileFinding {
     #[must_use]
     pub const fn new(path: String, fault: FileFault) -> Self {
         Self {
-            verdict: Verdict::No,
+            verdict: fault.verdict(),
             path,
             fault,
         }
@@ -34,8 +34,8 @@ impl fmt::Display for FileFinding {
     }
 }
 
-/// Everything that can be wrong with a file. None of it can be told from tampering: no log may remove
-/// or change a file without saying so in an entry, and no entry can say so yet.
+/// Everything that can be wrong with a file. A log may remove bundles and tiles at its beginning, if a
+/// `prune` entry says so: that is no fault. Anything else that is not there is MISSING.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileFault {
@@ -60,6 +60,17 @@ pub enum FileFault {
 }
 
 impl FileFault {
+    /// What it makes of the log: what is missing was not altered, and what is there may hold.
+    #[must_use]
+    pub const fn verdict(&self) -> Verdict {
+        match self {
+            Self::Missing => Verdict::Incomplete,
+            Self::Malformed { .. } | Self::NotOfTheLeaves | Self::Differs | Self::OutOfOrder => {
+                Verdict::No
+            }
+        }
+    }
+
     /// Its name for machines; never changes.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -15,9 +15,11 @@
 
 mod fault;
 mod leftovers;
+mod pruned;
 
 pub use fault::{FileFault, FileFinding};
 pub use leftovers::Leftovers;
+pub use pruned::root_at;
 
 use std::collections::BTreeMap;
 
@@ -113,6 +115,10 @@ pub struct FilesReport {
     pub bundles: u64,
     /// Tiles that were compared.
     pub tiles: u64,
+    /// Bundles at the beginning that are not here: pruned, if the log says so.
+    pub bundles_absent: u64,
+    /// Tiles of level 0 below these that are not here either.
+    pub tiles_pruned: u64,
     /// The first [`FILE_FINDINGS_MAX`] findings.
     pub findings: Vec<FileFinding>,
     /// The number of all of them.
@@ -126,6 +132,12 @@ pub struct FilesCheck {
     writer: TreeWriter,
     audit: LogAudit,
     next: u64,
+    /// Bundles at the beginning that are not here, until one is.
+    absent: u64,
+    /// Leaves that are not here.
+    behind: TreeSize,
+    /// Whether a bundle is missing behind these.
+    hole: bool,
     broken: bool,
     /// The newest partial tile of each level.
     edge: BTreeMap<u8, Tile>,
@@ -148,12 +160,17 @@ impl FilesCheck {
             writer: TreeWriter::new(),
             audit,
             next: 0,
+            absent: 0,
+            behind: TreeSize(0),
+            hole: false,
             broken: false,
             edge: BTreeMap::new(),
             report: FilesReport {
                 verdict: Verdict::Ok,
                 bundles: 0,
                 tiles: 0,
+                bundles_absent: 0,
+                tiles_pruned: 0,
                 findings: Vec::new(),
                 findings_total: 0,
             },
@@ -184,8 +201,9 @@ impl FilesCheck {
         self.report.verdict == Verdict::Ok && self.audit.so_far() == Verdict::Ok
     }
 
-    /// Takes the next bundle, and compares the tiles that are full now. Behind a bundle that is
-    /// missing or cannot be read, nothing has a place any more: the rest is not judged.
+    /// Takes the next bundle, and compares the tiles that are full now. Bundles may be missing at the
+    /// beginning, for a `prune` entry to excuse. Behind any other that is missing or cannot be read, nothing
+    /// has a place any more: the rest is not judged.
     ///
     /// # Errors
     /// As [`Files::get`].
@@ -200,8 +218,20 @@ impl FilesCheck {
         if self.broken {
             return Ok(());
         }
+        let begun = self.audit.size().0 > 0;
+        if !begun && matches!(read.leaves, Err(FileFault::Missing)) {
+            self.absent = self.absent.saturating_add(1);
+            return Ok(());
+        }
+        if !begun && self.absent > 0 && !self.begin_behind(files)? {
+            return Ok(());
+        }
         let leaves = match read.leaves {
             Ok(leaves) => leaves,
+            Err(FileFault::Missing) => {
+                self.find(path, FileFault::Missing);
+                return self.pass_over(read.id, files);
+            }
             Err(fault) => {
                 self.find(path, fault);
                 self.broken = true;
@@ -211,8 +241,33 @@ impl FilesCheck {
         self.report.bundles = self.report.bundles.saturating_add(1);
         for leaf in leaves {
             self.writer.append(leaf.hash());
-            self.audit.push(leaf);
+            if self.hole {
+                self.audit.pass_over(leaf.hash());
+            } else {
+                self.audit.push(leaf);
+            }
         }
+        self.compare_new(files)
+    }
+
+    /// A bundle is missing in the middle: its leaf hashes may be here, and then the tree can be checked. What
+    /// leaves say from here on is not judged.
+    fn pass_over<F: Files>(&mut self, id: BundleId, files: &F) -> Result<(), F::Error> {
+        self.hole = true;
+        let Some(tile) = pruned::tile_at(files, id.leaf_tile(), self.checkpoint.size)? else {
+            self.broken = true;
+            self.audit.give_up();
+            return Ok(());
+        };
+        for hash in tile.hashes() {
+            self.writer.append(*hash);
+            self.audit.pass_over(*hash);
+        }
+        self.compare_new(files)
+    }
+
+    /// Compares the tiles that are full now.
+    fn compare_new<F: Files>(&mut self, files: &F) -> Result<(), F::Error> {
         for tile in self.writer.drain() {
             if tile.id().is_full() {
                 self.edge.remove(&tile.id().level());
@@ -224,16 +279,68 @@ impl FilesCheck {
         Ok(())
     }
 
+    /// Begins behind the bundles that are not here. `false`: their hashes are not here either.
+    fn begin_behind<F: Files>(&mut self, files: &F) -> Result<bool, F::Error> {
+        let behind = TreeSize(self.absent.saturating_mul(256));
+        let now = self.checkpoint.size;
+        let Some((writer, tree)) = pruned::tree_of(files, behind, now)? else {
+            self.miss_beginning();
+            return Ok(false);
+        };
+        (self.writer, self.behind) = (writer, behind);
+        let audit = std::mem::replace(&mut self.audit, LogAudit::new(Expectation::default()));
+        self.audit = audit.starting_behind(tree);
+        let before: Vec<TreeSize> = self.audit.remembered_before().map(|c| c.size).collect();
+        for size in before {
+            let root = root_at(files, size, now)?;
+            self.audit.recall(size, root);
+        }
+        Ok(true)
+    }
+
+    fn miss_beginning(&mut self) {
+        if let Some(first) = BundleId::in_tree(0, self.checkpoint.size) {
+            self.find(first.path(), FileFault::Missing);
+        }
+        self.broken = true;
+        self.audit.give_up();
+    }
+
+    /// The tiles before the first leaf here, and the seals among them that chains link to.
+    fn look_behind<F: Files>(&mut self, files: &F) -> Result<(), F::Error> {
+        let links = self.audit.links_before();
+        let before = pruned::look(files, self.behind, self.checkpoint.size, &links)?;
+        self.report.tiles = self.report.tiles.saturating_add(before.tiles);
+        self.report.tiles_pruned = before.leaf_tiles_absent;
+        for finding in before.findings {
+            self.report.add(finding);
+        }
+        if before.leaf_tiles_absent == 0 {
+            for link in links
+                .into_iter()
+                .filter(|link| !before.found.contains(link))
+            {
+                self.audit.refute_link(link);
+            }
+        }
+        Ok(())
+    }
+
     /// The judgement over files and leaves, once every bundle has been pushed.
     ///
     /// # Errors
     /// As [`Files::get`].
     pub fn finish<F: Files>(mut self, files: &F) -> Result<(FilesReport, AuditReport), F::Error> {
+        if !self.broken && self.absent > 0 && self.audit.size().0 == 0 {
+            self.miss_beginning();
+        }
         if !self.broken {
+            self.look_behind(files)?;
             for tile in std::mem::take(&mut self.edge).into_values() {
                 self.compare_partial(&tile, files)?;
             }
         }
+        self.report.bundles_absent = self.absent;
         let audit = self.audit.finish(&self.checkpoint);
         Ok((self.report, audit))
     }

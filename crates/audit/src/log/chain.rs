@@ -57,6 +57,21 @@ pub(super) struct Chain {
     /// Leaves that are no entry: what the aggregator says of them comes later.
     unreadable: Vec<(BootId, Seq, Hash)>,
     tally: Tally,
+    /// The seal before the first one here, in a log whose beginning is not here; and whether it is known
+    /// not to be among what was pruned.
+    link: Option<Hash>,
+    link_refuted: bool,
+}
+
+/// What the beginning of a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beginning {
+    /// Its first leaf.
+    Here,
+    /// A later leaf: what came before was pruned as the log says.
+    Pruned,
+    /// A later leaf, and nothing in the log lets the earlier ones go.
+    Missing,
 }
 
 /// What a chain adds up to.
@@ -142,6 +157,8 @@ impl Chain {
             worst: Verdict::Ok,
             unreadable: Vec::new(),
             tally: Tally::default(),
+            link: None,
+            link_refuted: false,
         }
     }
 
@@ -206,6 +223,7 @@ impl Chain {
         let text = group.text;
         let Some(last) = self.last else {
             if text.previous.is_some() || text.seal.0 != 0 || text.first.0 != 0 {
+                self.link = text.previous;
                 self.break_at(place, text, BreakKind::Start);
             }
             return true;
@@ -401,15 +419,41 @@ impl Chain {
         self.worst.max(broken)
     }
 
+    /// The seal that its first one here links to, if it does not begin here.
+    pub(super) const fn link(&self) -> Option<Hash> {
+        self.link
+    }
+
+    /// That seal is not among the leaves that were pruned.
+    pub(super) const fn refute_link(&mut self) {
+        self.link_refuted = true;
+    }
+
+    /// Whether nobody has said yet which key seals its boot.
+    pub(super) const fn is_key_unknown(&self) -> bool {
+        self.boot_key.is_none()
+    }
+
     /// When its last seal was made, and whether its last boot ended in order.
     pub(super) fn end(&self) -> Option<(i64, bool)> {
         self.last.map(|last| (last.utc_us, last.stopped))
     }
 
     /// The judgement. `set_aside` knows the leaves of which the aggregator says that they are no entry.
-    pub(super) fn finish(mut self, set_aside: impl Fn(&Hash) -> bool) -> Finished {
+    pub(super) fn finish(
+        mut self,
+        set_aside: impl Fn(&Hash) -> bool,
+        beginning: Beginning,
+    ) -> Finished {
         self.end_run();
         for each in std::mem::take(&mut self.breaks) {
+            let excused = matches!(each.kind, BreakKind::Start)
+                && beginning != Beginning::Here
+                && self.link.is_some();
+            if excused {
+                self.begin_later(each, beginning);
+                continue;
+            }
             let declared = self.gaps.iter().any(|gap| each.is_declared_by(gap));
             if let Some(interval) = each.interval.and_then(|at| self.intervals.get_mut(at)) {
                 interval.verdict = each.kind.verdict(declared);
@@ -432,6 +476,21 @@ impl Chain {
             stopped: self.last.is_some_and(|last| last.stopped),
             last_utc_us: self.last.map(|last| last.utc_us),
             tally: self.tally,
+        }
+    }
+
+    /// The chain begins before the first leaf that is here.
+    fn begin_later(&mut self, at: Break, beginning: Beginning) {
+        let (verdict, fault) = match (self.link_refuted, beginning) {
+            (true, _) => (IntervalVerdict::Faulty, Some(Fault::StartForged)),
+            (false, Beginning::Pruned) => (IntervalVerdict::Pruned, None),
+            (false, _) => (IntervalVerdict::Missing(None), Some(Fault::StartAbsent)),
+        };
+        if let Some(interval) = at.interval.and_then(|at| self.intervals.get_mut(at)) {
+            interval.verdict = verdict;
+        }
+        if let Some(fault) = fault {
+            self.find(Finding::new(at.place, fault));
         }
     }
 

@@ -143,6 +143,48 @@ pub enum Fault {
         /// Whether the aggregator declared it.
         declared: bool,
     },
+    /// The chain begins later than its first boot, as the log's own beginning is missing.
+    #[error("beginning of the chain is not here, as leaves before it are missing")]
+    StartAbsent,
+    /// A chain links to a seal before the first leaf here, and no pruned leaf has that hash.
+    #[error("chain links to a seal that is not among the pruned leaves")]
+    StartForged,
+    /// Leaves that are missing in the middle, and those behind them: what they say was not judged.
+    #[error("{leaves} leaves were not judged: the first of them are missing")]
+    Unread {
+        /// How many.
+        leaves: u64,
+    },
+    /// Hashes are missing as well, so that nothing ties what is here to the checkpoint.
+    #[error(
+        "hashes are missing: whether the leaves here are those of the checkpoint cannot be told"
+    )]
+    Untied,
+    /// Leaves that are not here, and no `prune` entry says that they may go: MISSING.
+    #[error("{leaves} leaves are missing, and no policy in the log lets them go")]
+    LeavesMissing {
+        /// How many.
+        leaves: u64,
+    },
+    /// A `prune` entry that takes an earlier one back.
+    #[error("minimum index goes back from {before} to {found}")]
+    PruneBack {
+        /// The earlier one.
+        before: u64,
+        /// Its own.
+        found: u64,
+    },
+    /// An `erase` entry for a blob that the leaf it means does not name.
+    #[error("says that a blob was erased which no such leaf names")]
+    EraseUnfounded,
+    /// A remembered checkpoint lies in what was pruned, and its hashes are gone.
+    #[error(
+        "what you remember, {size} leaves, was pruned with its hashes: whether this is the same log cannot be told"
+    )]
+    MemoryPruned {
+        /// Size of the remembered checkpoint.
+        size: u64,
+    },
     /// Sealed by a key that the log does not give to this source.
     #[error("sealed by {key}, which the log never gave to this source before")]
     KeyUnknown {
@@ -248,6 +290,11 @@ impl Fault {
             | Self::RosterUntrusted => Verdict::Untrusted,
             Self::Unsupported { .. }
             | Self::ForkUnproven
+            | Self::StartAbsent
+            | Self::LeavesMissing { .. }
+            | Self::Unread { .. }
+            | Self::Untied
+            | Self::MemoryPruned { .. }
             | Self::SealsMissing { declared: true, .. }
             | Self::Unlinked { declared: true }
             | Self::StartMissing { declared: true }
@@ -275,6 +322,9 @@ impl Fault {
             | Self::BootReturned
             | Self::StartMissing { declared: false }
             | Self::KeyName { .. }
+            | Self::StartForged
+            | Self::PruneBack { .. }
+            | Self::EraseUnfounded
             | Self::RosterMalformed
             | Self::RosterOlder { .. } => Verdict::No,
         }
@@ -302,6 +352,14 @@ impl Fault {
             Self::Repeated { .. } => "repeated",
             Self::BootReturned => "boot-returned",
             Self::StartMissing { .. } => "start-missing",
+            Self::StartAbsent => "start-absent",
+            Self::StartForged => "start-forged",
+            Self::LeavesMissing { .. } => "leaves-missing",
+            Self::Unread { .. } => "unread",
+            Self::Untied => "untied",
+            Self::PruneBack { .. } => "prune-back",
+            Self::EraseUnfounded => "erase-unfounded",
+            Self::MemoryPruned { .. } => "memory-pruned",
             Self::KeyUnknown { .. } => "key-unknown",
             Self::KeyRevoked { .. } => "key-revoked",
             Self::KeyReplaced { .. } => "key-replaced",

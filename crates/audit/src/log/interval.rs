@@ -3,8 +3,9 @@
 use affiant_entry::{BootId, SealNumber, Seq};
 use serde::{Serialize, Serializer};
 
-/// What one stretch is worth. Only [`Complete`](IntervalVerdict::Complete) is a pass: what is absent
-/// never reads like what is present.
+/// What one stretch is worth. What is absent never reads like what is present: only
+/// [`Complete`](IntervalVerdict::Complete) is here in full, and [`Pruned`](IntervalVerdict::Pruned) is the
+/// one absence that is no fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IntervalVerdict {
@@ -20,9 +21,10 @@ pub enum IntervalVerdict {
     Dropped(Option<u64>),
     /// The evidence holds, but nobody expects this source.
     Unrostered,
-    /// Removed under a logged retention policy. No format can say so yet: never given today.
+    /// Removed under a retention policy that stands in the log (`prune`).
     Pruned,
-    /// Made unreadable under a logged erasure. No format can say so yet: never given today.
+    /// Made unreadable under an erasure that stands in the log (`erase`): said of blobs, never of a
+    /// stretch of a chain.
     Erased,
     /// Seals are not here, and nobody said so.
     Missing(Option<u64>),

@@ -24,6 +24,7 @@ pub(super) struct KeyBook {
 #[derive(Debug)]
 struct Window {
     key: VerifierKey,
+    given: LeafIndex,
     replaced: Option<LeafIndex>,
     revoked: Option<LeafIndex>,
 }
@@ -84,6 +85,21 @@ impl KeyBook {
             .find(|key| key.key_ref() == wanted)
     }
 
+    /// The key, if a `key` entry before `by` gave it: one that was written down again before its first
+    /// was pruned.
+    pub(super) fn given_before(
+        &self,
+        source: &SourceId,
+        wanted: &KeyRef,
+        by: LeafIndex,
+    ) -> Option<&VerifierKey> {
+        let windows = self.sources.get(source.as_str())?;
+        let window = windows
+            .iter()
+            .find(|window| window.key.key_ref() == wanted)?;
+        (window.given < by).then_some(&window.key)
+    }
+
     /// Whether a boot whose first leaf stands at `boot_at` may be sealed with this key.
     pub(super) fn judge(
         &self,
@@ -118,6 +134,7 @@ fn open(windows: &mut Vec<Window>, key: &VerifierKey, at: LeafIndex) {
     } else if windows.len() < KEYS_MAX {
         windows.push(Window {
             key: key.clone(),
+            given: at,
             replaced: None,
             revoked: None,
         });

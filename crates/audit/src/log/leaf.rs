@@ -4,11 +4,15 @@ use affiant_entry::chain::ChainVerifier;
 use affiant_entry::decode::Decoded;
 use affiant_tlog::{Hash, leaf_hash};
 
+use super::blobs;
+
 /// A leaf's hash, and its entry if the bytes are one.
 #[derive(Debug)]
 pub struct Leaf {
     pub(super) hash: Hash,
     pub(super) body: Body,
+    /// Blobs that it names; almost always none.
+    pub(super) blobs: Vec<[u8; 32]>,
 }
 
 #[derive(Debug)]
@@ -25,9 +29,14 @@ impl Leaf {
             Ok(entry) => Body::Entry(Box::new(entry)),
             Err(_) => Body::Unreadable(bytes.to_vec()),
         };
+        let blobs = match &body {
+            Body::Entry(entry) => blobs::named_by(entry),
+            Body::Unreadable(_) => Vec::new(),
+        };
         Self {
             hash: leaf_hash(bytes),
             body,
+            blobs,
         }
     }
 

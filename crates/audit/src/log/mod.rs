@@ -27,6 +27,7 @@
 //! [GAP]: IntervalVerdict::Gap
 //! [MISSING]: IntervalVerdict::Missing
 
+mod blobs;
 mod chain;
 mod fault;
 mod interval;
@@ -47,12 +48,13 @@ use affiant_entry::{BootId, SealText, SourceId, SpoolName};
 use affiant_tlog::note::Note;
 use affiant_tlog::{Checkpoint, CompactTree, Hash, LeafIndex, TreeSize, VerifierKey};
 
+pub use blobs::{BLOBS_MAX, BlobClaims, BlobFound, BlobHash, BlobVerdict};
 pub use chain::INTERVALS_MAX;
 pub use fault::{Fault, Finding};
 pub use interval::{Edge, Interval, IntervalVerdict};
 pub use leaf::Leaf;
 pub use place::Place;
-pub use report::{AnchorClaim, AuditReport, Counts, FINDINGS_MAX, SourceReport};
+pub use report::{AnchorClaim, AuditReport, Counts, FINDINGS_MAX, Pruned, SourceReport};
 
 use chain::{BootInfo, Chain, Group};
 use own::Own;
@@ -81,6 +83,8 @@ pub struct Expectation {
 pub struct LogAudit {
     expectation: Expectation,
     tree: CompactTree,
+    /// The first leaf that is pushed.
+    begins: LeafIndex,
     remembered: Vec<Checkpoint>,
     own: Option<Own>,
     pending: Vec<Leaf>,
@@ -93,6 +97,9 @@ pub struct LogAudit {
     sources: Sources,
     findings: Findings,
     counts: Counts,
+    /// Leaves of which only the hash was read, and whether not even all hashes were.
+    unread: u64,
+    gave_up: bool,
 }
 
 impl LogAudit {
@@ -104,6 +111,7 @@ impl LogAudit {
             sources: Sources::new(&expectation),
             expectation,
             tree: CompactTree::new(),
+            begins: LeafIndex(0),
             remembered: Vec::new(),
             own,
             pending: Vec::new(),
@@ -114,6 +122,8 @@ impl LogAudit {
             boots: BTreeMap::new(),
             findings: Findings::default(),
             counts: Counts::default(),
+            unread: 0,
+            gave_up: false,
         }
     }
 
@@ -123,6 +133,63 @@ impl LogAudit {
     pub fn remembering(mut self, older: Checkpoint) -> Self {
         self.remembered.push(older);
         self
+    }
+
+    /// Begins behind leaves that are not here, whose tree this is: a `prune` entry must let them go. Who
+    /// gives the tree need not be believed: the checkpoint's root is held against it and all that follows.
+    ///
+    /// What the leaves before said is not known: chains, the aggregator's own and those of sources, may
+    /// begin in the middle, and the first group may be cut.
+    #[must_use]
+    pub fn starting_behind(mut self, tree: CompactTree) -> Self {
+        self.begins = LeafIndex(tree.size().0);
+        self.tree = tree;
+        if let Some(own) = &mut self.own {
+            own.begin_anywhere();
+        }
+        self.check_remembered();
+        self
+    }
+
+    /// Checkpoints that are remembered of a size before the first leaf that is here: for whoever can give
+    /// their roots from stored hashes, to [`LogAudit::recall`].
+    pub fn remembered_before(&self) -> impl Iterator<Item = &Checkpoint> {
+        let begins = self.begins.0;
+        self.remembered
+            .iter()
+            .filter(move |older| older.size.0 < begins)
+    }
+
+    /// Says what root the tree had at a size before the first leaf here; `None` if that cannot be told.
+    pub fn recall(&mut self, size: TreeSize, root: Option<Hash>) {
+        let of_size = |older: &&Checkpoint| older.size == size;
+        let fault = match (root, self.remembered.iter().find(of_size)) {
+            (None, _) => Fault::MemoryPruned { size: size.0 },
+            (Some(root), Some(older)) if older.root != root => Fault::Rewritten {
+                size: size.0,
+                what: REMEMBERED.to_owned(),
+            },
+            (Some(_), _) => return,
+        };
+        self.findings.add(Finding::new(Place::LOG, fault));
+    }
+
+    /// Hashes of seals that must be among the leaves before the first one here: chains link to them.
+    #[must_use]
+    pub fn links_before(&self) -> Vec<Hash> {
+        if self.begins.0 == 0 {
+            return Vec::new();
+        }
+        self.chains.values().filter_map(Chain::link).collect()
+    }
+
+    /// Says that a hash of [`LogAudit::links_before`] is not among them.
+    pub fn refute_link(&mut self, link: Hash) {
+        let linked = self
+            .chains
+            .values_mut()
+            .filter(|chain| chain.link() == Some(link));
+        linked.for_each(Chain::refute_link);
     }
 
     /// The number of leaves so far: the index of the next.
@@ -152,6 +219,7 @@ impl LogAudit {
         let at = self.tree.append(leaf.hash());
         self.counts.leaves = self.tree.size().0;
         self.check_remembered();
+        self.sources.blobs.name(at, leaf.hash(), &leaf.blobs);
         let Some(entry) = leaf.entry() else {
             self.wait(at, leaf);
             return;
@@ -174,12 +242,39 @@ impl LogAudit {
         }
     }
 
+    /// Takes the hash of the next leaf, whose bytes are not here or stand behind such a leaf: what they say is
+    /// not judged, and that is a finding.
+    pub fn pass_over(&mut self, leaf: Hash) {
+        self.clear_pending();
+        self.tree.append(leaf);
+        self.counts.leaves = self.tree.size().0;
+        self.unread = self.unread.saturating_add(1);
+        self.check_remembered();
+    }
+
+    /// Not even the hashes of the leaves that follow are here: nothing ties what is here to the checkpoint.
+    pub fn give_up(&mut self) {
+        self.clear_pending();
+        self.gave_up = true;
+    }
+
     /// The judgement, once all leaves that `checkpoint` covers have been pushed.
     #[must_use]
     pub fn finish(mut self, checkpoint: &Checkpoint) -> AuditReport {
         self.drop_pending(LeafIndex(self.tree.size().0));
         let (expected, found) = (checkpoint.size.0, self.tree.size().0);
-        if expected != found {
+        let unread = if self.gave_up {
+            expected.saturating_sub(found).saturating_add(self.unread)
+        } else {
+            self.unread
+        };
+        if unread > 0 {
+            let fault = Fault::Unread { leaves: unread };
+            self.findings.add(Finding::new(Place::LOG, fault));
+        }
+        if self.gave_up {
+            self.findings.add(Finding::new(Place::LOG, Fault::Untied));
+        } else if expected != found {
             self.findings
                 .add(Finding::new(Place::LOG, Fault::Size { expected, found }));
         } else if checkpoint.root != self.tree.root() {
@@ -200,6 +295,7 @@ impl LogAudit {
             self.sources,
             self.findings,
             self.counts,
+            self.begins,
         )
     }
 
@@ -257,7 +353,10 @@ impl LogAudit {
         for leaf in &pending {
             self.learn_boot(leaf);
         }
-        let deep = self.expectation.since.is_none_or(|since| at >= since);
+        // The first group here may have been cut by pruning: only its place can be judged.
+        let whole = u64::try_from(pending.len()) == Ok(text.count.get());
+        let cut = self.begins.0 > 0 && first == self.begins && !whole;
+        let deep = !cut && self.expectation.since.is_none_or(|since| at >= since);
         let signer = note
             .signatures()
             .first()
@@ -275,9 +374,16 @@ impl LogAudit {
             seal,
             text: &text,
         };
-        if let Some((boot_at, key)) = chain.push(&group, deep, signer)
-            && let Some(fault) = self.sources.judge_key(&text.source, &key, boot_at)
-        {
+        let judged = chain
+            .push(&group, deep, signer)
+            .map(|(boot_at, key)| self.sources.judge_key(&text.source, &key, boot_at));
+        let unknown = match &judged {
+            None => chain.is_key_unknown(),
+            Some(fault) => matches!(fault, Some(Fault::KeyUnknown { .. })),
+        };
+        let deferred =
+            unknown && self.begins.0 > 0 && self.sources.defer(&text.source, note, place.clone());
+        if let Some(fault) = judged.flatten().filter(|_| !deferred) {
             chain.find(Finding::new(place, fault));
         }
         self.counts.entries = self
@@ -382,7 +488,15 @@ impl LogAudit {
             Said::Unknown(kind) => self
                 .findings
                 .add(Finding::new(place, Fault::Unsupported { kind })),
+            Said::Erase(erase) => {
+                let founded = self.sources.blobs.erase(at, erase.blob, erase.leaf);
+                if !founded && self.begins.0 == 0 {
+                    self.findings
+                        .add(Finding::new(place, Fault::EraseUnfounded));
+                }
+            }
             said @ (Said::Key(_)
+            | Said::Prune(_)
             | Said::Roster(_)
             | Said::Quarantine(_)
             | Said::Silent { .. }

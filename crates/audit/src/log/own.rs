@@ -10,6 +10,8 @@ use super::fault::Fault;
 pub(super) struct Own {
     id: SourceId,
     boot: Option<(BootId, u64)>,
+    /// Whether its beginning may be elsewhere.
+    anywhere: bool,
     /// Latest time of an entry, microseconds since the Unix epoch.
     pub(super) last_utc_us: Option<i64>,
 }
@@ -19,8 +21,14 @@ impl Own {
         Self {
             id,
             boot: None,
+            anywhere: false,
             last_utc_us: None,
         }
+    }
+
+    /// What it said first is not here.
+    pub(super) const fn begin_anywhere(&mut self) {
+        self.anywhere = true;
     }
 
     pub(super) const fn id(&self) -> &SourceId {
@@ -36,6 +44,10 @@ impl Own {
                 self.last_utc_us
                     .map_or(at.utc_us, |last| last.max(at.utc_us)),
             );
+        }
+        if self.boot.is_none() && self.anywhere {
+            self.boot = Some((header.boot, found.saturating_add(1)));
+            return None;
         }
         let begins = self.boot.is_none_or(|(boot, _)| boot != header.boot);
         let expected = match self.boot {

@@ -7,10 +7,12 @@ use affiant_entry::{SourceId, SpoolName};
 use affiant_tlog::{Hash, LeafIndex};
 use serde::Serialize;
 
-use super::chain::{Chain, Finished};
+use super::blobs::BlobClaims;
+use super::chain::{Beginning, Chain, Finished};
 use super::fault::{Fault, Finding};
 use super::interval::{Interval, IntervalVerdict};
 use super::own::Own;
+use super::place::Place;
 use super::sources::Sources;
 
 /// Most findings of the log itself that are listed; the rest are counted.
@@ -33,9 +35,33 @@ pub struct AuditReport {
     pub findings: Vec<Finding>,
     /// The number of all of them.
     pub findings_total: u64,
+    /// What is not here any more, as far as the log says that it may go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
     /// Time stamps that the log holds, for whoever can check their tokens.
     #[serde(skip)]
     pub anchors: Vec<AnchorClaim>,
+    /// The notes by which the log's own keys follow each other, as its `key` entries hold them.
+    #[serde(skip)]
+    pub log_rotations: String,
+    /// Blobs that leaves name, for whoever can look for them.
+    #[serde(skip)]
+    pub blobs: BlobClaims,
+}
+
+/// The newest `prune` entry of a log, and what is not here of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// The word for it.
+    pub verdict: IntervalVerdict,
+    /// Leaves before this one may go.
+    pub min_index: u64,
+    /// The policy that lets them go.
+    pub policy: String,
+    /// The leaf that says so.
+    pub leaf: u64,
+    /// Leaves that are not here.
+    pub leaves: u64,
 }
 
 /// How much a log holds.
@@ -97,8 +123,8 @@ pub struct AnchorClaim {
     pub root: Hash,
     /// Its note: the bytes that were stamped.
     pub checkpoint: String,
-    /// RFC 3161 token, base64.
-    pub token: String,
+    /// RFC 3161 token, DER.
+    pub token: Vec<u8>,
     /// The time it says, RFC 3339.
     pub gen_time: Option<String>,
 }
@@ -142,13 +168,28 @@ pub(super) fn conclude(
     sources: Sources,
     mut findings: Findings,
     counts: Counts,
+    begins: LeafIndex,
 ) -> AuditReport {
+    let pruned = sources.pruned.as_ref().map(|pruned| Pruned {
+        leaves: begins.0.min(pruned.min_index),
+        ..pruned.clone()
+    });
+    let may_go = pruned.as_ref().map_or(0, |pruned| pruned.min_index);
+    let beginning = if begins.0 == 0 {
+        Beginning::Here
+    } else if begins.0 <= may_go {
+        Beginning::Pruned
+    } else {
+        let leaves = begins.0.saturating_sub(may_go);
+        findings.add(Finding::new(Place::LOG, Fault::LeavesMissing { leaves }));
+        Beginning::Missing
+    };
     let stopped = stopped(&chains);
     let now_us = own.as_ref().and_then(|own| own.last_utc_us);
     let roster = sources.roster().map(|roster| roster.serial);
     let mut reports: Vec<_> = chains
         .into_values()
-        .map(|chain| SourceReport::of(chain.finish(|leaf| sources.is_set_aside(leaf))))
+        .map(|chain| SourceReport::of(chain.finish(|leaf| sources.is_set_aside(leaf), beginning)))
         .collect();
     for finding in sources.conclude(&stopped, now_us) {
         if let Some(source) = &finding.place.source {
@@ -169,7 +210,10 @@ pub(super) fn conclude(
         sources: reports,
         findings: findings.listed,
         findings_total: findings.total,
+        pruned,
         anchors: sources.anchors,
+        log_rotations: sources.log_rotations,
+        blobs: sources.blobs,
     }
 }
 

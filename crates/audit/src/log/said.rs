@@ -5,6 +5,8 @@ use affiant_entry::{BootId, SealNumber, SealPlace, Seq, SourceId, SpoolName};
 use affiant_tlog::{Hash, VerifierKey};
 use serde::Deserialize;
 
+use super::blobs;
+
 /// One statement of the aggregator.
 #[derive(Debug)]
 pub(super) enum Said {
@@ -25,6 +27,8 @@ pub(super) enum Said {
         count: u64,
     },
     Anchor(Anchor),
+    Prune(Prune),
+    Erase(Erase),
     /// A call that came through another door: no source sealed it.
     Import,
     /// Boots, stops, heartbeats: they carry the aggregator's own chain and say nothing of others.
@@ -99,6 +103,20 @@ pub(super) struct Anchor {
     pub(super) gen_time: Option<String>,
 }
 
+/// Leaves before an index may go.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Prune {
+    pub(super) min_index: u64,
+    pub(super) policy: String,
+}
+
+/// A blob was destroyed.
+#[derive(Debug, Clone)]
+pub(super) struct Erase {
+    pub(super) leaf: Hash,
+    pub(super) blob: [u8; 32],
+}
+
 impl Said {
     /// Reads a statement; `Err` says what of it cannot be read.
     pub(super) fn of(entry: &Decoded) -> Result<Self, &'static str> {
@@ -125,6 +143,8 @@ impl Said {
                     .count,
             },
             "checkpoint.anchor" => Self::Anchor(read(entry, "anchor").ok_or("anchor")?),
+            "prune" => Self::Prune(read(entry, "prune").ok_or("prune")?),
+            "erase" => Self::Erase(erase(entry).ok_or("erase")?),
             "call.import" => Self::Import,
             "boot" | "stop" | "heartbeat" | "gap" => Self::Life,
             other => Self::Unknown(other.to_owned()),
@@ -187,6 +207,19 @@ fn quarantine(entry: &Decoded) -> Option<Quarantine> {
     let body: QuarantineBody = read(entry, "quarantine")?;
     let leaf = body.leaf.strip_prefix("sha256:")?.parse().ok()?;
     Some(Quarantine { leaf })
+}
+
+#[derive(Deserialize)]
+struct EraseBody {
+    leaf: String,
+    blob: String,
+}
+
+fn erase(entry: &Decoded) -> Option<Erase> {
+    let body: EraseBody = read(entry, "erase")?;
+    let leaf = body.leaf.strip_prefix("sha256:")?.parse().ok()?;
+    let blob = blobs::id_of(&body.blob)?;
+    Some(Erase { leaf, blob })
 }
 
 #[expect(

@@ -2,20 +2,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use affiant_entry::chain::Fault as ChainFault;
 use affiant_entry::roster::{Roster, RosterError};
 use affiant_entry::{SealText, SourceId, rfc3339};
 use affiant_tlog::note::{Note, verify};
 use affiant_tlog::{Hash, LeafIndex, VerifierKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use super::Expectation;
+use super::blobs::BlobClaims;
 use super::fault::{Fault, Finding};
+use super::interval::IntervalVerdict;
 use super::keys::{KeyBook, Links};
 use super::place::Place;
-use super::report::AnchorClaim;
-use super::said::{Anchor, Fork, Said};
+use super::report::{AnchorClaim, Pruned};
+use super::said::{Action, Anchor, Fork, Said};
 
 /// Most keys used, leaves set aside and anchors that are kept; far more than any log has.
 const KEPT_MAX: usize = 100_000;
+
+/// Most bytes of notes about the log's own keys that are kept.
+const LOG_ROTATIONS_BYTES_MAX: usize = 1 << 20;
 
 /// The sources of a log.
 #[derive(Debug, Default)]
@@ -33,6 +41,20 @@ pub(super) struct Sources {
     heard: BTreeMap<SourceId, i64>,
     set_aside: BTreeSet<[u8; 32]>,
     pub(super) anchors: Vec<AnchorClaim>,
+    pub(super) blobs: BlobClaims,
+    /// Notes by which keys of the log follow each other, one behind the other.
+    pub(super) log_rotations: String,
+    pub(super) pruned: Option<Pruned>,
+    /// Seals whose key may have been given in what was pruned: judged at the end.
+    deferred: Vec<Deferred>,
+}
+
+/// A seal, and where it stands.
+#[derive(Debug)]
+struct Deferred {
+    source: SourceId,
+    note: Note,
+    place: Place,
 }
 
 impl Sources {
@@ -86,6 +108,37 @@ impl Sources {
         }
     }
 
+    /// The key of this seal may have been given before the first leaf here; if it was, it must have been
+    /// written down again. `false`: too many of them.
+    pub(super) fn defer(&mut self, source: &SourceId, note: Note, place: Place) -> bool {
+        let room = self.deferred.len() < KEPT_MAX;
+        if room {
+            self.deferred.push(Deferred {
+                source: source.clone(),
+                note,
+                place,
+            });
+        }
+        room
+    }
+
+    fn judge_deferred(&self, of: &Deferred) -> Option<Fault> {
+        let signer = of.note.signatures().first()?.key_ref();
+        let pruned = LeafIndex(self.pruned.as_ref().map_or(u64::MAX, |pruned| pruned.leaf));
+        let logged = self.keys.given_before(&of.source, signer, pruned);
+        let pinned = || {
+            let pins = self.pins.get(of.source.as_str())?;
+            pins.iter().find(|key| key.key_ref() == signer)
+        };
+        let Some(key) = logged.or_else(pinned) else {
+            let key = signer.to_string();
+            return Some(Fault::KeyUnknown { key });
+        };
+        verify(&of.note, std::slice::from_ref(key))
+            .is_err()
+            .then(|| Fault::Chain(Box::new(ChainFault::Signature)))
+    }
+
     /// A seal of this source stands in the log.
     pub(super) fn heard(&mut self, source: &SourceId, utc_us: i64) {
         if let Some(last) = self.heard.get_mut(source) {
@@ -102,8 +155,14 @@ impl Sources {
         let mut find = |fault| found.push(Finding::new(Place::leaf(at), fault));
         match said {
             Said::Key(key) => {
-                if let Some(notes) = &key.rotation {
-                    self.links.take(notes);
+                match (key.action, &key.rotation) {
+                    (_, None) => {}
+                    (Action::Log, Some(notes)) => {
+                        if self.log_rotations.len() < LOG_ROTATIONS_BYTES_MAX {
+                            self.log_rotations.push_str(notes);
+                        }
+                    }
+                    (_, Some(notes)) => self.links.take(notes),
                 }
                 if let Some(fault) = self.keys.take(at, &key) {
                     find(fault);
@@ -130,7 +189,24 @@ impl Sources {
                 Some(_) => {}
                 None => find(Fault::OwnMalformed { member: "anchor" }),
             },
+            Said::Prune(prune) => {
+                let found_index = prune.min_index;
+                let before = self.pruned.as_ref().map(|pruned| pruned.min_index);
+                if let Some(before) = before.filter(|before| *before > found_index) {
+                    let found = found_index;
+                    find(Fault::PruneBack { before, found });
+                } else {
+                    self.pruned = Some(Pruned {
+                        verdict: IntervalVerdict::Pruned,
+                        min_index: found_index,
+                        policy: prune.policy,
+                        leaf: at.0,
+                        leaves: 0,
+                    });
+                }
+            }
             Said::Unrostered
+            | Said::Erase(_)
             | Said::Fork(_)
             | Said::ChainGap(_)
             | Said::Refusal { .. }
@@ -214,6 +290,10 @@ impl Sources {
         now_us: Option<i64>,
     ) -> Vec<Finding> {
         let mut found = Vec::new();
+        for deferred in &self.deferred {
+            let fault = self.judge_deferred(deferred);
+            found.extend(fault.map(|fault| Finding::new(deferred.place.clone(), fault)));
+        }
         for (source, keys) in &self.used {
             found.extend(self.judge_pins(source, keys));
         }
@@ -305,13 +385,14 @@ fn conflict(ours: &SealText, theirs: &SealText) -> bool {
 
 fn claim(at: LeafIndex, anchor: Anchor) -> Option<AnchorClaim> {
     let root = Hash::from_base64(&anchor.root).ok()?;
+    let token = STANDARD.decode(&anchor.token).ok()?;
     Some(AnchorClaim {
         leaf: at,
         authority: anchor.authority,
         size: anchor.size,
         root,
         checkpoint: anchor.checkpoint,
-        token: anchor.token,
+        token,
         gen_time: anchor.gen_time,
     })
 }

@@ -1,91 +1,24 @@
 //! A stored log, file by file: what a growing log leaves behind passes, and any changed byte is found.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
-
-use affiant_audit::files::{Files, FilesCheck, FilesReport, Leftovers, Read};
+use affiant_audit::Verdict;
+use affiant_audit::files::{FilesCheck, FilesReport, Leftovers, Read};
 use affiant_audit::log::{AuditReport, Expectation};
-use affiant_audit::{TrustFile, Verdict};
-use affiant_tlog::bundle::BundleWriter;
-use affiant_tlog::cosignature::{CosignerSigner, PosixTime};
-use affiant_tlog::note::{KeyName, Note};
+use affiant_tlog::note::Note;
 use affiant_tlog::policy::PolicyReport;
-use affiant_tlog::tile::TreeWriter;
-use affiant_tlog::{Checkpoint, LeafIndex, leaf_hash};
+use affiant_tlog::{Checkpoint, LeafIndex};
 
-use crate::world::{LOG, World, key, vkey};
-
-/// A log as it lies on disk.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Stored(pub(crate) BTreeMap<String, Vec<u8>>);
-
-impl Files for Stored {
-    type Error = Infallible;
-
-    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, Infallible> {
-        Ok(self.0.get(path).cloned())
-    }
-}
-
-impl Stored {
-    /// Leaves, published at these sizes and at the end.
-    pub(crate) fn of(leaves: &[Vec<u8>], published: &[usize]) -> Self {
-        let mut stored = Self::default();
-        let (mut tree, mut bundles) = (TreeWriter::new(), BundleWriter::new());
-        for (index, leaf) in leaves.iter().enumerate() {
-            tree.append(leaf_hash(leaf));
-            bundles.append(leaf).unwrap();
-            if published.contains(&(index + 1)) || index + 1 == leaves.len() {
-                stored.publish(&mut tree, &mut bundles);
-            }
-        }
-        stored
-            .0
-            .insert("checkpoint".into(), note(leaves).to_bytes());
-        stored
-    }
-
-    fn publish(&mut self, tree: &mut TreeWriter, bundles: &mut BundleWriter) {
-        for tile in tree.drain() {
-            self.0.insert(tile.id().path(), tile.to_bytes());
-        }
-        for (id, bytes) in bundles.drain() {
-            self.0.insert(id.path(), bytes);
-        }
-    }
-}
-
-/// The checkpoint over these leaves, signed by the log and one witness.
-pub(crate) fn note(leaves: &[Vec<u8>]) -> Note {
-    let checkpoint = crate::world::checkpoint(leaves);
-    let mut note = checkpoint.sign(&key(LOG, 200)).unwrap();
-    let cosignature = witness()
-        .cosign(note.text(), PosixTime(1_795_330_441))
-        .unwrap();
-    note.attach(cosignature).unwrap();
-    note
-}
-
-pub(crate) fn witness() -> CosignerSigner {
-    CosignerSigner::ed25519(KeyName::new("witness.example/w").unwrap(), &[99; 32])
-}
-
-pub(crate) fn trust() -> TrustFile {
-    let text = format!(
-        "log {}\nwitness w {}\nquorum w\n",
-        vkey(LOG, 200),
-        witness().key()
-    );
-    TrustFile::parse(text.as_bytes()).unwrap()
-}
+use crate::stored::{Stored, trust};
+use crate::world::World;
 
 /// What a verifier does with a stored log.
-fn verify(stored: &Stored) -> Result<(FilesReport, AuditReport, Leftovers), &'static str> {
+pub(crate) fn verify(
+    stored: &Stored,
+) -> Result<(FilesReport, AuditReport, Leftovers), &'static str> {
     let report = verify_checkpoint(stored)?;
     Ok(check(stored, report.checkpoint()))
 }
 
-fn verify_checkpoint(stored: &Stored) -> Result<PolicyReport, &'static str> {
+pub(crate) fn verify_checkpoint(stored: &Stored) -> Result<PolicyReport, &'static str> {
     let bytes = stored.0.get("checkpoint").ok_or("no checkpoint")?;
     let note = Note::parse(bytes).map_err(|_| "checkpoint is no note")?;
     let policy = trust().policy;
@@ -102,7 +35,7 @@ fn check(stored: &Stored, checkpoint: &Checkpoint) -> (FilesReport, AuditReport,
     check_with(stored, checkpoint, Expectation::default())
 }
 
-fn check_with(
+pub(crate) fn check_with(
     stored: &Stored,
     checkpoint: &Checkpoint,
     expectation: Expectation,

@@ -38,6 +38,21 @@ fn entries_before_the_beginning_are_looked_at_for_their_place_only() {
 }
 
 #[test]
+fn time_stamps_are_handed_out_as_they_stand() {
+    let mut world = World::lived().0;
+    world.anchor("note", 10, "AAEC", "2026-11-22T07:54:01Z");
+    let report = world.judge();
+    assert_eq!(report.verdict, Verdict::Ok);
+    let [anchor] = report.anchors.as_slice() else {
+        panic!("{:?}", report.anchors)
+    };
+    assert_eq!((anchor.size, anchor.token.as_slice()), (10, &[0, 1, 2][..]));
+    assert_eq!(anchor.root, checkpoint(&world.leaves[..10]).root);
+    world.anchor("note", 10, "no base64", "2026-11-22T07:54:01Z");
+    assert_eq!(codes(&world.judge()), ["own-malformed"]);
+}
+
+#[test]
 fn a_report_is_json() {
     let (world, ..) = World::lived();
     let json = serde_json::to_value(world.judge()).unwrap();

@@ -6,5 +6,7 @@ mod benign;
 mod files;
 mod log;
 mod proof;
+mod pruned;
+mod stored;
 mod vectors;
 mod world;

@@ -6,7 +6,8 @@ use affiant_entry::Decoded;
 use affiant_tlog::tlog_proof::TlogProof;
 use affiant_tlog::{Hash, InclusionProof, LeafIndex, inclusion_proof, leaf_hash};
 
-use super::files::{long, note, trust};
+use super::files::long;
+use super::stored::{note, trust};
 use super::world::{LOG, World, is_seal, vkey};
 
 fn leaf(world: &World, index: usize) -> Leaf {

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use affiant_audit::{ProofFile, TrustFile, Verdict};
 
-use super::files::{Stored, witness};
 use super::proof::{self, ENTRY};
+use super::stored::{Stored, witness};
 use super::world::{LOG, World, vkey};
 
 fn path(name: &str) -> PathBuf {

@@ -6,8 +6,8 @@ use affiant_entry::call::{
     Reason, Response, Server, Session, SessionOrigin, Status, StatusCode, Tool, Transport,
 };
 use affiant_entry::record::{
-    Boot, ChainGap, ChainGapReason, ChainRef, Clock, Fork, Gap, Heartbeat, KeyAction, KeyChange,
-    LeafRef, Previous, Quarantine, RosterLeaf, Silence, Stop,
+    Anchor, Boot, ChainGap, ChainGapReason, ChainRef, Clock, Erase, Fork, Gap, Heartbeat,
+    KeyAction, KeyChange, LeafRef, Previous, Prune, Quarantine, RosterLeaf, Silence, Stop,
 };
 use affiant_entry::roster::{Roster, RosterSource};
 use affiant_entry::{
@@ -534,6 +534,59 @@ impl World {
             theirs: theirs.note.clone(),
             evidence: "sha256:".to_owned() + &"0".repeat(64),
         })));
+    }
+
+    /// An authority stamped this note over the first `size` leaves.
+    pub(crate) fn anchor(&mut self, note: &str, size: usize, token: &str, gen_time: &str) {
+        let stamped = checkpoint(&self.leaves[..size]);
+        self.say(Body::CheckpointAnchor(Box::new(Anchor {
+            authority: "tsa.example".to_owned(),
+            size: stamped.size.0,
+            root: stamped.root.to_base64(),
+            checkpoint: note.to_owned(),
+            token: token.to_owned(),
+            gen_time: gen_time.to_owned(),
+        })));
+    }
+
+    /// A fork whose evidence is this blob; nobody else names it. Gives the leaf.
+    pub(crate) fn fork_evidence(&mut self, blob: &str) -> usize {
+        let (ours, theirs) = {
+            let mut a = Source::new("gw-7", 1);
+            a.boot();
+            let mut b = a.clone();
+            b.at.utc_us += 5;
+            (a.work(), b.work())
+        };
+        let text = theirs.text();
+        self.say(Body::Fork(Box::new(Fork {
+            source: text.source,
+            spool: text.spool,
+            boot: text.boot,
+            seal: Some(text.seal),
+            seq: None,
+            ours: ours.note,
+            theirs: theirs.note,
+            evidence: blob.to_owned(),
+        })))
+    }
+
+    /// Leaves before this index may go.
+    pub(crate) fn prune(&mut self, min_index: u64) {
+        self.say(Body::Prune(Prune {
+            min_index,
+            policy: "retention-2026".to_owned(),
+            reason: "older than 400 days".to_owned(),
+        }));
+    }
+
+    /// The blob that this leaf names was destroyed.
+    pub(crate) fn erase(&mut self, leaf: &[u8], blob: &str) {
+        self.say(Body::Erase(Erase {
+            leaf: LeafRef(leaf_hash(leaf)),
+            blob: blob.to_owned(),
+            reason: "request 4711".to_owned(),
+        }));
     }
 
     pub(crate) fn checkpoint(&self) -> Checkpoint {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::cli::Format;
+use crate::entries::when;
 use crate::error::ExpectedError;
 use crate::exit_code::Exit;
 use crate::help;
@@ -17,6 +18,7 @@ const EXAMPLES: &str = "  \
   affiant verify --trust gw-7.vkey /mnt/evidence          against a key you kept elsewhere
   affiant verify --trust policy.txt /srv/affiant          an aggregator's log, by your own keys and witnesses
   affiant verify --trust policy.txt https://log.example   the same over HTTP
+  affiant verify --trust policy.txt --max-cosignature-age 5m https://log.example
   affiant verify --trust policy.txt call.proof            one entry, proven
   affiant verify --format json DIR | jq .answer           for machines";
 
@@ -52,6 +54,9 @@ pub(crate) struct Args {
     /// Judge a log's entries from this leaf on; hashes and places are checked from the first
     #[arg(long, value_name = "LEAF")]
     since: Option<u64>,
+    /// Ask that a quorum of your witnesses saw the log's checkpoint not longer ago than this (`30s`, `5m`, `2h`, `1d`)
+    #[arg(long, value_name = "AGE", value_parser = age_us)]
+    max_cosignature_age: Option<i64>,
     /// Do not remember the log's checkpoint, nor hold it against the one remembered
     #[arg(long)]
     no_remember: bool,
@@ -67,9 +72,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     if let Some(target) = log::find(&args.target)? {
         return run_log(args, &target);
     }
-    if args.since.is_some() || args.resume.is_some() || args.no_remember {
+    let for_logs = args.since.is_some()
+        || args.resume.is_some()
+        || args.no_remember
+        || args.max_cosignature_age.is_some();
+    if for_logs {
         return Err(ExpectedError::usage(format!(
-            "`--since`, `--resume` and `--no-remember` are for logs, and `{}` is none",
+            "`--since`, `--resume`, `--no-remember` and `--max-cosignature-age` are for logs, and `{}` is none",
             args.target.display()
         )));
     }
@@ -84,9 +93,20 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     Ok(outcome.answer.exit())
 }
 
+fn age_us(text: &str) -> Result<i64, String> {
+    when::span_us(text)
+        .filter(|age| *age > 0)
+        .ok_or_else(|| "give an age such as `30s`, `5m`, `2h` or `1d`".to_owned())
+}
+
 fn run_log(args: &Args, target: &LogTarget) -> Result<Exit, ExpectedError> {
     let (trust, used) = trust::load(args.trust.as_deref(), target.key.as_deref())?;
     let options = log::Options {
+        freshness: args.max_cosignature_age.map(|age_us_max| log::Freshness {
+            age_us_max,
+            now_us: affiant_agent::clock::now().utc_us,
+        }),
+        tsa_roots: trust::tsa_roots(&trust, &used)?,
         since: args.since,
         no_remember: args.no_remember,
         resume: args.resume.clone(),

@@ -113,7 +113,12 @@ const fn fault(code: &'static str, text: String) -> Fault {
     }
 }
 
-fn digest(path: &Path, progress: &Progress, bytes: &mut u64) -> std::io::Result<[u8; 32]> {
+/// SHA-256 of a file's content.
+pub(super) fn digest(
+    path: &Path,
+    progress: &Progress,
+    bytes: &mut u64,
+) -> std::io::Result<[u8; 32]> {
     let mut file = fs::File::open(path)?;
     let mut hash = Sha256::new();
     let mut chunk = vec![0; 256 * 1024];

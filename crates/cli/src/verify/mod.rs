@@ -8,6 +8,7 @@ mod head;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod proof;
+mod released;
 mod spool;
 mod target;
 pub(crate) mod text;
@@ -22,6 +23,7 @@ use crate::exit_code::Exit;
 
 pub(crate) use blobs::Blobs;
 pub(crate) use progress::Progress;
+pub(crate) use released::Released;
 pub(crate) use spool::State;
 
 /// Version of the JSON shape.
@@ -120,6 +122,8 @@ pub(crate) struct SpoolOutcome {
     pub(crate) faults: Vec<Fault>,
     /// What is worth knowing and wrong with nothing.
     pub(crate) notes: Vec<String>,
+    /// What is not here because it was released: the log is proven to have it.
+    pub(crate) released: Option<Released>,
     /// The judgement over its chain.
     pub(crate) chain: ChainReport,
     /// Inputs kept outside their entries.
@@ -161,7 +165,12 @@ pub(crate) fn verify(
         .chain(nothing)
         .max()
         .unwrap_or(Answer::Incomplete);
-    let not_checked = not_checked(&target.trust_used);
+    let mut not_checked = not_checked(&target.trust_used);
+    not_checked.extend(
+        spools
+            .iter()
+            .find_map(|spool| spool.released.as_ref()?.not_checked()),
+    );
     Ok(Outcome {
         v: SHAPE_VERSION,
         target: path.to_owned(),

@@ -1,7 +1,9 @@
 //! Judging one spool: its storage, its chain, its blobs, and what the key holder remembers.
 
 use affiant_entry::Trust;
-use affiant_entry::chain::{ChainReport, ChainVerifier, Start, Tail as ChainTail};
+use affiant_entry::chain::{
+    ChainReport, ChainVerifier, Fault as ChainFault, Start, Tail as ChainTail,
+};
 use affiant_entry::decode::{Header, Kind};
 use affiant_spool::{Damage, FrameKind, Item, Ordinal, ReadError, Reader, Spool, Tail};
 use serde::Serialize;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use super::blobs::{self, Blobs, Named};
 use super::head::{self, Judged, Remembered};
 use super::progress::Progress;
+use super::released::{self, Kept};
 use super::target::Job;
 use super::{Answer, Fault, SpoolOutcome};
 use crate::entries::units;
@@ -36,6 +39,8 @@ struct Found {
     named: Named,
     /// The last entry that is no seal.
     last_entry: Vec<u8>,
+    /// What shows that entries were released.
+    kept: Kept,
 }
 
 /// Judges one spool. Never fails: what cannot be read is part of the answer.
@@ -83,6 +88,12 @@ fn judge_once(
     };
     if reader.acknowledged_end() > Ordinal::FIRST {
         verifier = verifier.starting(Start::Anywhere);
+        if let Some(home) = released::home_of(job.head.as_ref()) {
+            found.kept = released::read(home, &job.name, trust);
+        }
+        if let Some(proof) = &found.kept.proof {
+            verifier = verifier.released_behind(proof.seal);
+        }
     }
     read_through(&mut reader, &mut verifier, &mut found, live, progress);
     let (state, tail) = ending(&reader, live, &mut found);
@@ -204,6 +215,22 @@ fn conclude(
             text,
         });
     }
+    let start_missing = report
+        .findings
+        .iter()
+        .any(|finding| matches!(finding.fault, ChainFault::StartMissing { .. }));
+    if start_missing && found.kept.proof.is_some() {
+        found.faults.push(Fault {
+            answer: Answer::Incomplete,
+            code: "released-unproven",
+            text: "more is missing than was released behind the proof kept: the seal it proves is not here"
+                .to_owned(),
+        });
+    }
+    found
+        .faults
+        .extend(found.kept.fault.filter(|_| start_missing));
+    let released = found.kept.proof.filter(|_| report.released);
     let unsealed = report.counts.unsealed_entries;
     if unsealed > 0 {
         let entries = units::plural(unsealed, "entry", "entries");
@@ -229,6 +256,7 @@ fn conclude(
         state,
         faults: found.faults,
         notes: found.notes,
+        released,
         chain: report,
         blobs,
     }

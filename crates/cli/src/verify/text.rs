@@ -105,6 +105,14 @@ fn describe(spool: &SpoolOutcome, paint: Paint, out: &mut Vec<String>) {
             plural(counts.boots, "boot", "boots"),
         ));
     }
+    if let Some(released) = &spool.released {
+        say(format!(
+            "PRUNED before that: released, as {} has it up to leaf {} of {}",
+            clean(&released.log),
+            count(released.leaf),
+            count(released.size)
+        ));
+    }
     for key in &spool.chain.keys {
         let trusted = if key.trusted {
             "trusted"

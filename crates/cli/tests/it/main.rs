@@ -19,5 +19,12 @@ mod import;
 mod listing;
 mod log_attacks;
 mod refusals;
+mod released;
 mod sandbox;
+#[path = "../../../audit/tests/it/stored.rs"]
+#[expect(dead_code, reason = "shared with the tests of the judge")]
+mod stored;
 mod transparency;
+#[path = "../../../audit/tests/it/world.rs"]
+#[expect(dead_code, reason = "shared with the tests of the judge")]
+mod world;

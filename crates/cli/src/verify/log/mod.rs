@@ -1,5 +1,9 @@
 //! Verifying a log: a directory or a URL in the tlog-tiles layout.
 
+mod anchors;
+mod blobs;
+mod freshness;
+mod handover;
 mod memory;
 mod pipeline;
 mod remote;
@@ -15,10 +19,11 @@ use affiant_audit::{TrustFile, Verdict};
 use affiant_entry::rfc3339;
 use affiant_tlog::note::VerifyError;
 use affiant_tlog::policy::{CheckPolicyError, PolicyReport};
-use affiant_tlog::tile::{TileId, TileReader};
-use affiant_tlog::{Checkpoint, LeafIndex, Note, TreeSize};
+use affiant_tlog::{Checkpoint, LeafIndex, Note};
+use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 
+pub(crate) use freshness::Freshness;
 pub(crate) use source::{ReadError, Source};
 pub(crate) use target::{LogTarget, find, is_log};
 pub(crate) use trust::LogTrust;
@@ -26,6 +31,8 @@ pub(crate) use trust::LogTrust;
 use super::{Answer, Fault, Progress};
 use crate::error::{ExpectedError, chain};
 use crate::exit_code::Exit;
+use anchors::{Anchors, Stamped};
+use blobs::LogBlobs;
 use memory::Memory;
 use resume::{Resume, State};
 
@@ -41,6 +48,10 @@ pub(crate) struct Options {
     pub(crate) no_remember: bool,
     /// Where to note how far it got.
     pub(crate) resume: Option<std::path::PathBuf>,
+    /// How old the witnesses' word may be.
+    pub(crate) freshness: Option<Freshness>,
+    /// Roots of time-stamp authorities that the trust file names; `None` if it names none.
+    pub(crate) tsa_roots: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// The outcome of one verification.
@@ -65,6 +76,10 @@ pub(crate) struct LogOutcome {
     pub(crate) files: Option<FilesReport>,
     /// Files beside those that the checkpoint asks for.
     pub(crate) leftovers: Option<Leftovers>,
+    /// Time stamps that the log holds.
+    pub(crate) anchors: Anchors,
+    /// What leaves keep outside of themselves; `null` where nobody looked.
+    pub(crate) blobs: Option<LogBlobs>,
     /// The leaves, source by source.
     pub(crate) log: Option<AuditReport>,
     /// What nobody looked at, in sentences.
@@ -115,6 +130,8 @@ pub(crate) fn verify(
         notes: Vec::new(),
         files: None,
         leftovers: None,
+        anchors: Anchors::default(),
+        blobs: None,
         log: None,
         not_checked: Vec::new(),
         forgetful: options.no_remember,
@@ -164,10 +181,16 @@ fn run(
     out: &mut LogOutcome,
 ) -> Result<(), Failed> {
     let source = &target.source;
+    let trust = &handover::follow(source, trust)?;
     let Some((note, report)) = open(source, trust, out)? else {
         return Ok(());
     };
     let checkpoint = report.checkpoint().clone();
+    if let Some(freshness) = &options.freshness {
+        out.faults.extend(freshness.judge(trust, &note, &report));
+    } else if trust.policy.asks_for_witnesses() {
+        out.not_checked.push("how old the cosignatures are: a log that was frozen is still cosigned; `--max-cosignature-age` asks".to_owned());
+    }
     let memory = if options.no_remember {
         out.not_checked.push("whether the log was rolled back or rewritten since you last looked: you asked not to remember".to_owned());
         Memory::none()
@@ -211,7 +234,38 @@ fn run(
     if !clean_before {
         out.fault(Answer::No, "before", "the part that was judged before had findings: verify it again without `--resume` to see them".to_owned());
     }
-    anchors(source, &checkpoint, &log, out)?;
+    out.faults.extend(handover::judge(
+        &out.trust,
+        report.log(),
+        &log.log_rotations,
+    ));
+    let stamped = Stamped {
+        source,
+        trust,
+        roots: options.tsa_roots.as_deref(),
+        report: &report,
+    };
+    let (anchors, faults) = stamped.judge(&log.anchors)?;
+    out.faults.extend(faults);
+    out.not_checked.extend(anchors.not_checked());
+    out.anchors = anchors;
+    if let Some(dir) = &target.blobs {
+        let (blobs, faults) =
+            blobs::check(dir, &log.blobs, progress).map_err(ReadError::Storage)?;
+        out.faults.extend(faults);
+        out.blobs = Some(blobs);
+    }
+    if let Some(pruned) = &log.pruned
+        && pruned.leaves > 0
+    {
+        out.not_checked.push(format!(
+            "what {} pruned leaves said: the log lets them go, their hashes hold",
+            pruned.leaves
+        ));
+        if files.tiles_pruned > 0 {
+            out.not_checked.push("whether the seals that chains link to are among the pruned leaves: their hashes are gone too".to_owned());
+        }
+    }
     let holds = files.verdict == Verdict::Ok && hashes_hold(&log);
     if holds && let Err(error) = memory.keep(&checkpoint, &note) {
         out.notes
@@ -304,38 +358,6 @@ fn checking(
     )
 }
 
-/// The stamped checkpoints must be the beginning of this very log.
-fn anchors(
-    source: &Source,
-    checkpoint: &Checkpoint,
-    log: &AuditReport,
-    out: &mut LogOutcome,
-) -> Result<(), Failed> {
-    use affiant_audit::files::Files as _;
-    if log.anchors.is_empty() {
-        return Ok(());
-    }
-    let tiles = |tile: TileId| source.get(&tile.path()).map_err(std::io::Error::from);
-    for anchor in &log.anchors {
-        let size = TreeSize(anchor.size);
-        let root = (size <= checkpoint.size)
-            .then(|| TileReader::new(&tiles, size).root().ok())
-            .flatten();
-        if root != Some(anchor.root) {
-            let text = format!(
-                "leaf {}: `{}` stamped a tree of {} leaves that this log does not begin with",
-                anchor.leaf, anchor.authority, anchor.size
-            );
-            out.fault(Answer::No, "anchor-root", text);
-        }
-    }
-    out.not_checked.push(format!(
-        "the time stamps themselves ({}): their trees were found in this log, their tokens were not opened",
-        log.anchors.len()
-    ));
-    Ok(())
-}
-
 impl From<ReadError> for std::io::Error {
     fn from(error: ReadError) -> Self {
         match error {
@@ -369,7 +391,7 @@ fn facts(report: &PolicyReport, memory: &Memory) -> CheckpointFacts {
 
 /// Whether leaves, checkpoint and memory agree: what may be remembered.
 fn hashes_hold(log: &AuditReport) -> bool {
-    let about_hashes = ["log-size", "log-root", "rewritten", "rolled-back"];
+    let about_hashes = ["log-size", "log-root", "untied", "rewritten", "rolled-back"];
     log.findings
         .iter()
         .all(|finding| !about_hashes.contains(&finding.fault.code()))
@@ -413,8 +435,10 @@ impl LogOutcome {
         self.not_checked.push(
             "whether what was captured is true, and calls that did not pass Affiant".to_owned(),
         );
-        self.not_checked
-            .push("blobs: an entry names an input kept outside of it by its hash".to_owned());
+        if self.blobs.is_none() {
+            self.not_checked
+                .push("blobs: an entry names an input kept outside of it by its hash".to_owned());
+        }
         let faults = self.faults.iter().map(|fault| fault.answer);
         let files = self.files.iter().map(|files| files.verdict.into());
         let log = self.log.iter().map(|log| log.verdict.into());

@@ -14,6 +14,8 @@ pub(crate) struct LogTarget {
     pub(crate) source: Source,
     /// Where its key lies, if beside it.
     pub(crate) key: Option<PathBuf>,
+    /// Where an aggregator keeps blobs, if the log lies in its data directory.
+    pub(crate) blobs: Option<PathBuf>,
 }
 
 /// The log at a path or URL; `None` if there is none, and the path may be something else.
@@ -24,6 +26,7 @@ pub(crate) fn find(target: &Path) -> Result<Option<LogTarget>, ExpectedError> {
             source: Source::Url(Box::new(Remote::new(&name)?)),
             name,
             key: None,
+            blobs: None,
         }));
     }
     let dir = [target.to_owned(), target.join("log")]
@@ -32,10 +35,16 @@ pub(crate) fn find(target: &Path) -> Result<Option<LogTarget>, ExpectedError> {
     let Some(dir) = dir else {
         return Ok(None);
     };
-    let key = std::path::absolute(&dir)
+    let home = std::path::absolute(&dir)
         .ok()
-        .and_then(|dir| dir.parent().map(|home| home.join("keys/log.vkey")));
+        .and_then(|dir| dir.parent().map(Path::to_path_buf));
+    let key = home.as_ref().map(|home| home.join("keys/log.vkey"));
+    // A log that was copied without the rest has no blobs beside it, and misses none.
+    let blobs = home
+        .filter(|_| dir != target)
+        .map(|home| home.join("blobs"));
     Ok(Some(LogTarget {
+        blobs,
         name,
         source: Source::Dir(dir),
         key,

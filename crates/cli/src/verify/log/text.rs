@@ -92,10 +92,39 @@ fn checkpoint(outcome: &LogOutcome, paint: Paint, out: &mut Vec<String>) {
     }
     if let Some(log) = &outcome.log {
         totals(log, &mut say);
+        if let Some(pruned) = log.pruned.as_ref().filter(|pruned| pruned.leaves > 0) {
+            say(format!(
+                "PRUNED {}, under policy {}, as leaf {} says",
+                plural(pruned.leaves, "leaf", "leaves"),
+                clean(&pruned.policy),
+                count(pruned.leaf)
+            ));
+        }
         for finding in &log.findings {
             say(tint(finding.verdict.into(), &finding.to_string(), paint));
         }
         more(log.findings_total, log.findings.len(), &mut say);
+    }
+    if let Some(blobs) = outcome.blobs.as_ref().filter(|blobs| blobs.named > 0) {
+        let erased = if blobs.erased > 0 {
+            format!(", {} ERASED as the log says", count(blobs.erased))
+        } else {
+            String::new()
+        };
+        say(format!(
+            "{} of {} intact{erased}",
+            count(blobs.intact),
+            plural(blobs.named, "blob", "blobs")
+        ));
+    }
+    for (authority, newest) in outcome.anchors.newest() {
+        say(format!(
+            "{} by {}, the newest over {} at {}",
+            plural(newest.held, "time stamp", "time stamps"),
+            clean(authority),
+            plural(newest.size, "leaf", "leaves"),
+            clean(&newest.time)
+        ));
     }
     for fault in &outcome.faults {
         say(tint(fault.answer, &fault.text, paint));

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use affiant_audit::TrustFile;
 use affiant_tlog::policy::Policy;
 use fs_err as fs;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Serialize;
 
 use crate::error::{ExpectedError, chain};
@@ -26,6 +28,8 @@ pub(crate) struct LogTrust {
     pub(crate) admins: Vec<String>,
     /// Seal keys of sources that are pinned.
     pub(crate) sources: Vec<String>,
+    /// Files with roots of time-stamp authorities, as the trust file names them.
+    pub(crate) tsas: Vec<String>,
     /// The file it was read from.
     pub(crate) file: PathBuf,
     /// Whether that file was given, and not found beside what it vouches for.
@@ -70,6 +74,36 @@ pub(crate) fn load(
     Ok((trust, used))
 }
 
+/// The roots that the `tsa` lines of a trust file name, `None` if it has none.
+pub(crate) fn tsa_roots(
+    trust: &TrustFile,
+    used: &LogTrust,
+) -> Result<Option<Vec<CertificateDer<'static>>>, ExpectedError> {
+    if trust.tsas.is_empty() {
+        return Ok(None);
+    }
+    let dir = used.file.parent().unwrap_or_else(|| Path::new(""));
+    let mut roots = Vec::new();
+    for name in &trust.tsas {
+        let path = dir.join(name);
+        let unusable = |why: String| {
+            ExpectedError::usage(format!(
+                "roots of a time-stamp authority, `{}`: {why}",
+                path.display()
+            ))
+        };
+        let pem = fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+        let before = roots.len();
+        for root in CertificateDer::pem_slice_iter(&pem) {
+            roots.push(root.map_err(|error| unusable(error.to_string()))?);
+        }
+        if roots.len() == before {
+            return Err(unusable("there is no certificate in PEM".to_owned()));
+        }
+    }
+    Ok(Some(roots))
+}
+
 fn describe(trust: &TrustFile, file: &Path, given: bool) -> LogTrust {
     let policy: &Policy = &trust.policy;
     let keys = |keys: &[affiant_tlog::VerifierKey]| keys.iter().map(ToString::to_string).collect();
@@ -87,6 +121,7 @@ fn describe(trust: &TrustFile, file: &Path, given: bool) -> LogTrust {
         asks_for_witnesses: policy.asks_for_witnesses(),
         admins: keys(&trust.admins),
         sources: keys(&trust.sources),
+        tsas: trust.tsas.clone(),
         file: file.to_owned(),
         given,
     }

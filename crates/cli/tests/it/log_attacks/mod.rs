@@ -1,15 +1,21 @@
 //! A stored log under attack: what `affiant verify` says, where, and with which exit code. Attacks on what
 //! leaves say are in the tests of `crates/audit`; these are on files, checkpoints, witnesses and memory.
 
+mod anchors;
+mod keys;
 mod proofs;
+mod retention;
 mod url;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use affiant_entry::record::ChainGapReason;
 use fs_err as fs;
 
 use crate::sandbox::{Ran, Sandbox, copy};
+use crate::stored::{Stored, note};
+use crate::world::{Source, World};
 
 /// A stored log of `testdata/logs`.
 pub(super) fn stored(name: &str) -> PathBuf {
@@ -79,9 +85,9 @@ const CASES: &[Case] = &[
         attack: |d| edit(&d.join("log/checkpoint"), |b| { let at = b.len() - 12; b[at] = if b[at] == b'A' { b'B' } else { b'A' }; }) },
     Case { name: "55 a checkpoint of another origin", code: 4, says: "is not in the policy",
         attack: |d| edit_text(&d.join("log/checkpoint"), "localhost/", "localhosu/") },
-    Case { name: "3 delete a bundle", code: 1, says: "tile/entries/000.p/27: missing",
+    Case { name: "3 delete a bundle", code: 3, says: "tile/entries/000.p/27: missing",
         attack: |d| fs::remove_file(d.join("log/tile/entries/000.p/27")).unwrap() },
-    Case { name: "3 delete a tile", code: 1, says: "tile/0/000.p/27: missing",
+    Case { name: "3 delete a tile", code: 3, says: "tile/0/000.p/27: missing",
         attack: |d| fs::remove_file(d.join("log/tile/0/000.p/27")).unwrap() },
     Case { name: "3 delete the checkpoint", code: 1, says: "there is no checkpoint",
         attack: |d| fs::remove_file(d.join("log/checkpoint")).unwrap() },
@@ -134,6 +140,30 @@ fn an_honest_log_is_ok_as_data_directory_and_as_log() {
         assert_eq!(ran.code, 0, "{ran:?}");
         assert!(ran.stdout.contains("seen by witness w"), "{ran:?}");
     }
+}
+
+/// 21: an old checkpoint that everybody cosigned, long ago.
+#[test]
+fn a_log_that_was_frozen_is_stale() {
+    let sandbox = Sandbox::new();
+    let dir = lived(&sandbox);
+    let policy = policy();
+    let run = |age| {
+        let trust = ["--trust", policy.to_str().unwrap()];
+        verify(
+            &sandbox,
+            &dir,
+            &[&trust[..], &["--max-cosignature-age", age]].concat(),
+        )
+    };
+    let ran = run("5s");
+    assert_eq!(ran.code, 3, "{ran:?}");
+    assert!(ran.stdout.contains("the log may be frozen"), "{ran:?}");
+    // Seen in 2026 by the one witness there is.
+    assert_eq!(run("5200w").code, 0);
+    assert_eq!(run("soon").code, 2);
+    let ran = verify(&sandbox, &dir, &["--max-cosignature-age", "5200w"]);
+    assert_eq!(ran.code, 3, "nobody to ask: {ran:?}");
 }
 
 /// 10, 11: perfect in itself, and older than what was verified before.
@@ -268,4 +298,28 @@ fn entries_lists_what_a_log_holds() {
     assert_eq!(ran.stdout.lines().count(), 6, "{ran:?}");
     let ran = sandbox.run(["entries", "--data-dir", dir]);
     assert!(ran.stdout.contains("search_customers"), "{ran:?}");
+    assert!(ran.stdout.contains("enrol gw-7, key gw-7+"), "{ran:?}");
+}
+
+/// What the aggregator says of others is told, and not only its kind.
+#[test]
+fn entries_tells_what_the_aggregator_says() {
+    let mut world = World::lived().0;
+    world.roster(7, 50, &[("gw-7", 1, 60)]);
+    let note = note(&world.leaves[..10]).to_string();
+    world.anchor(&note, 10, "AAAA", "2026-11-22T07:54:01Z");
+    let mut source = Source::new("gw-9", 9);
+    source.boot();
+    world.chain_gap(ChainGapReason::MissingSeals, source.chain(), 4);
+    let sandbox = Sandbox::new();
+    let dir = sandbox.path("agg");
+    anchors::write(&dir.join("log"), &Stored::of(&world.leaves, &[]));
+    let ran = sandbox.run(["entries", "--data-dir", dir.to_str().unwrap()]);
+    for said in [
+        "serial 7",
+        "tsa.example stamped 10 leaves at 2026-11-22T07:54:01Z",
+        "missing-seals of gw-9 spool main, before seal 4, number of entries lost unknown",
+    ] {
+        assert!(ran.stdout.contains(said), "{said}: {ran:?}");
+    }
 }
