@@ -111,11 +111,18 @@ pub fn enrol(options: &EnrolOptions) -> Result<Enrolment, EnrolError> {
                 .any(|ca| &tls::digest(ca) == options.token.ca_sha256())
         })
         .ok_or(EnrolError::Answer("with another CA than the token names"))?;
-    let log = LogIdentity {
-        name: issued.log.name.clone(),
-        vkey: issued.log.vkey.clone(),
+    let said = &issued.log;
+    let before = Enrolment::load(&options.dir).ok().flatten();
+    // Enrolling at the same log again forgets nothing of it, also where its key was rotated meanwhile.
+    let same = before.and_then(|before| {
+        let pinned = before.log;
+        pinned.followed_to(&said.name, &said.vkey, &said.rotations)
+    });
+    let log = same.unwrap_or_else(|| LogIdentity {
+        name: said.name.clone(),
+        vkey: said.vkey.clone(),
         earlier: Vec::new(),
-    };
+    });
     let enrolment = enrolment_of(&issued, log, ring.source(), options.ingest.clone())?;
     if enrolment.log_key().is_none() {
         return Err(EnrolError::Answer(

@@ -30,6 +30,12 @@ pub struct LogIdentity {
 }
 
 impl LogIdentity {
+    /// Whether this is the same log, by the same key or by one that it led to.
+    fn follows(&self, old: &Self) -> bool {
+        let known = old.vkey == self.vkey || self.earlier.contains(&old.vkey);
+        old.name == self.name && known
+    }
+
     /// What is pinned from now on, if the log says that its key is `vkey`: the same, or, if that follows
     /// from the pinned one by these notes, the new one. `None` if it is another log, or a key that nothing
     /// links to the pinned one.
@@ -196,7 +202,7 @@ impl Enrolment {
         let another = Self::load(dir)
             .ok()
             .flatten()
-            .is_none_or(|old| old.log.name != self.log.name || old.log.vkey != self.log.vkey);
+            .is_none_or(|old| !self.log.follows(&old.log));
         if Self::exists(dir) {
             // Between here and the last line a crash leaves no enrolment, rather than a mixed one.
             fs::remove_file(Self::path(dir))?;

@@ -161,3 +161,29 @@ fn an_enrolment_is_noticed_while_a_process_runs() {
     assert_eq!(acknowledged, next);
     assert!(double.world().bytes.ends_with(&payloads));
 }
+
+/// Enrolling again where the key was rotated meanwhile is no reason to forget what the log proved.
+#[test]
+fn a_new_enrolment_at_the_same_log_keeps_what_is_remembered() {
+    let double = Double::start();
+    let dir = enrolled(&double);
+    let trail = Trail::open(&options(dir.path())).unwrap();
+    record(&trail, 0..5);
+    trail.close("shutdown", None, None);
+    assert_eq!(ship_all(dir.path()).0, Ended::Done);
+    let remembered = dir.path().join("ship/checkpoint");
+    let note = double::rotation(double::LOG_SEED, 22, &[double::LOG_SEED, 22]);
+    double.world().rotated = Some((22, note));
+    let found = enrol(&double, dir.path()).unwrap();
+    let key = |seed| double::log_key(seed).verifier_key().to_string();
+    assert_eq!(
+        (found.log.vkey, found.log.earlier),
+        (key(22), vec![key(double::LOG_SEED)])
+    );
+    assert!(remembered.exists());
+    // Another key that nothing links to is another log.
+    double.world().rotated = Some((23, String::new()));
+    let found = enrol(&double, dir.path()).unwrap();
+    assert_eq!((found.log.vkey, found.log.earlier), (key(23), Vec::new()));
+    assert!(!remembered.exists());
+}
