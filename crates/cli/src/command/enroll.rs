@@ -72,7 +72,9 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         "its certificate holds until {}, and is renewed before that",
         rfc3339(enrolled.not_after_us)
     ));
-    say("what runs now ships once it is started anew; `affiant spool ship` ships what is there");
+    say(
+        "what runs now begins to ship within seconds; `affiant spool ship` ships what ended before",
+    );
     Ok(Exit::Ok)
 }
 
