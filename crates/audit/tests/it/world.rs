@@ -1,22 +1,23 @@
 //! A log in a struct: sources with fixed keys, an aggregator that writes what a test tells it to.
 
 use affiant_audit::log::{AuditReport, Expectation, Finding, Leaf, LogAudit};
-use affiant_entry::call::{
-    Agent, Call, CallHead, Classification, Correlation, CorrelationOrigin, Ending, Input, Policy,
-    Reason, Response, Server, Session, SessionOrigin, Status, StatusCode, Tool, Transport,
-};
 use affiant_entry::record::{
-    Anchor, Boot, ChainGap, ChainGapReason, ChainRef, Clock, Erase, Fork, Gap, Heartbeat,
-    KeyAction, KeyChange, LeafRef, Previous, Prune, Quarantine, RosterLeaf, Silence, Stop,
+    Anchor, Boot, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Gap, Heartbeat, KeyAction,
+    KeyChange, LeafRef, Previous, Prune, Quarantine, RosterLeaf, Silence, Stop,
 };
 use affiant_entry::roster::{Roster, RosterSource};
 use affiant_entry::{
-    Body, BootId, CallId, CommitKey, Decoded, Fact, Moment, Record, Rotation, SealPlace, SealText,
-    Seq, SourceId, SpoolName, Stamp, encode,
+    Body, BootId, CallId, Decoded, Fact, Moment, Record, Rotation, SealPlace, SealText, Seq,
+    SourceId, SpoolName, Stamp, encode,
 };
 use affiant_tlog::checkpoint::Origin;
 use affiant_tlog::note::{KeyName, Note, SignerKey, VerifierKey};
 use affiant_tlog::{Checkpoint, CompactTree, Hash, leaf_hash};
+
+#[path = "../../../entry/tests/it/calls.rs"]
+mod calls;
+
+use calls::{call, clock, ending};
 
 /// 2026-11-22T06:54:01.123456Z
 pub(crate) const NOW_US: i64 = 1_795_330_441_123_456;
@@ -33,80 +34,6 @@ pub(crate) fn vkey(name: &str, seed: u8) -> VerifierKey {
 
 pub(crate) fn id(source: &str) -> SourceId {
     SourceId::new(source).unwrap()
-}
-
-fn commit_key() -> CommitKey {
-    CommitKey::new("k1", &[9; 32])
-}
-
-pub(crate) fn call(json: &str) -> Call {
-    let head = CallHead {
-        session: Session {
-            id: "s-1".to_owned(),
-            origin: SessionOrigin::McpSessionId,
-            turn: None,
-        },
-        agent: Agent {
-            role: Fact::Known("support".to_owned()),
-            user: Fact::Known("alice@example.com".to_owned()),
-            token: Fact::Known(commit_key().commit("token", b"bearer")),
-            client: Fact::Known("claude-code/2.1".to_owned()),
-            verified: vec!["user".into()],
-        },
-        server: Server {
-            id: "crm".to_owned(),
-            name: Fact::Known("CRM".to_owned()),
-            version: Fact::Known("1.4.2".to_owned()),
-            protocol: Fact::Known("2025-11-25".to_owned()),
-            transport: Transport::Http,
-        },
-        tool: Tool {
-            name: Fact::Known("search_customers".to_owned()),
-            in_manifest: Fact::Known(true),
-            manifest: Fact::Known(format!("sha256:{}", "0".repeat(64))),
-        },
-        classification: Fact::Known(Classification {
-            level: "restricted".to_owned(),
-            rule: "crm-pii".to_owned(),
-        }),
-        policy: Fact::Known(Policy {
-            decision: "allow".into(),
-            mode: "monitor".into(),
-            set: Fact::absent("no policy set"),
-            evaluated: Vec::new(),
-        }),
-        correlation: Correlation {
-            id: "4bf92f3577b34da6a3ce929d0e0e4736".to_owned(),
-            traceparent: None,
-            request_id: "1".to_owned(),
-            origin: CorrelationOrigin::Minted,
-        },
-        chain: None,
-    };
-    let raw = serde_json::value::RawValue::from_string(json.to_owned()).unwrap();
-    Call {
-        head,
-        input: Input::redacted(raw, Vec::new(), 0),
-    }
-}
-
-fn ending() -> Ending {
-    Ending {
-        status: Status::new(StatusCode::Success, Reason::Ok),
-        response: Fact::Known(Response {
-            bytes: 1234,
-            commit: commit_key().commit("response", b"{}"),
-        }),
-        latency_us: Fact::Known(12_345),
-        task: None,
-    }
-}
-
-fn clock() -> Clock {
-    Clock {
-        synchronised: Fact::Known(true),
-        error_us_max: Fact::Known(500),
-    }
 }
 
 /// One group as a source sealed it.
