@@ -15,6 +15,9 @@ use affiant_agent::ship::{Ended, ShipOptions, ShipStats, Shipper, SpoolCounts};
 use affiant_agent::state::DataDir;
 use affiant_agent::trail::{Outcome, Trail};
 use affiant_spool::{Item, Ordinal, Reader};
+use affiant_tlog::leaf_hash;
+use affiant_tlog::policy::Policy;
+use affiant_tlog::tlog_proof::TlogProof;
 
 use crate::trail::{begin, end, options};
 use double::{Double, Fault};
@@ -129,6 +132,17 @@ fn what_a_trail_records_stands_in_the_log_once_and_in_order() {
     assert!(remembered.starts_with("localhost/affiant/double\n"));
 }
 
+/// What was released is proven: the log has the newest seal of the spool, as the proof beside it says.
+fn assert_proven(dir: &Path, seal: &[u8]) {
+    let dir = DataDir::new(dir);
+    let kept = fs_err::read(affiant_agent::ship::released_path(&dir, "crm")).unwrap();
+    let proof = TlogProof::parse(&kept).unwrap();
+    let seal = leaf_hash(seal);
+    assert_eq!(proof.extra, seal.0);
+    let key = Enrolment::load(&dir).unwrap().unwrap().log_key().unwrap();
+    proof.verify(&seal, &Policy::of_log(key)).unwrap();
+}
+
 #[test]
 fn room_is_given_back_behind_receipts_and_the_chain_goes_on() {
     let double = Double::start();
@@ -139,7 +153,9 @@ fn room_is_given_back_behind_receipts_and_the_chain_goes_on() {
         trail.close("shutdown", None, None);
         let before = frames(dir.path(), "crm").0.len();
         assert_eq!(ship_all(dir.path()).0, Ended::Done);
-        (before, frames(dir.path(), "crm").0.len())
+        let left = frames(dir.path(), "crm").0;
+        assert_proven(dir.path(), left.last().unwrap());
+        (before, left.len())
     };
     for n in 0..3 {
         let (before, after) = used(n);
