@@ -65,7 +65,8 @@ pub(crate) fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, KeyF
     Ok(Some(Zeroizing::new(fs::read_to_string(path)?)))
 }
 
-/// Writes a file whole: a private temporary beside it, synced, renamed over it, directory synced.
+/// Writes a file whole: a private temporary beside it, synced, renamed over it, directory synced. What
+/// fails leaves the old one, and no temporary.
 pub(crate) fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     let dir = path.parent().unwrap_or_else(|| Path::new("."));
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("file");
@@ -78,8 +79,13 @@ pub(crate) fn write_whole(path: &Path, text: &str, mode: u32) -> std::io::Result
         .create_new(true)
         .mode(mode)
         .open(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
     fs::File::open(dir)?.sync_all()
 }

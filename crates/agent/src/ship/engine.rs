@@ -21,6 +21,7 @@ use super::chain::{Chain, WINDOW_BATCHES, WINDOW_OFFLINE};
 use super::head::Head;
 use super::keeper::Keeper;
 use super::orphans::{self, Looks, Orphan};
+use super::room::Room;
 use super::stats::{ShipState, ShipStats};
 use super::{Ended, Shared, ShipError, ShipOptions};
 use crate::clock;
@@ -73,6 +74,7 @@ pub(super) struct Engine {
     enrolment: Enrolment,
     key: VerifierKey,
     head: Head,
+    room: Room,
     tls: Arc<ClientConfig>,
     link: Option<Link>,
     connection: u64,
@@ -113,6 +115,7 @@ impl Engine {
         let now = clock::now();
         let mut engine = Self {
             head: Head::load(&dir, &enrolment.log_keys())?,
+            room: Room::new(&dir),
             tls: tls_config(&dir)?,
             enrolment,
             key,

@@ -41,6 +41,7 @@ mod lock;
 mod metrics;
 mod orphans;
 mod receipt_age;
+mod room;
 mod source;
 mod stats;
 

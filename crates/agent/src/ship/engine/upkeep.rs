@@ -56,7 +56,9 @@ impl Engine {
             return;
         }
         self.kept_at_us = now.mono_us;
-        match self.head.save(&self.dir, &self.enrolment.log_keys()) {
+        let keys = self.enrolment.log_keys();
+        let (head, dir) = (&mut self.head, &self.dir);
+        match self.room.with(|| head.save(dir, &keys)) {
             Ok(()) => {}
             Err(error @ HeadError::Fork { .. }) => {
                 self.refuse(&error.to_string(), now);
@@ -73,12 +75,14 @@ impl Engine {
                 continue;
             };
             if let Some(proof) = chain.proof()
-                && let Err(error) = proof.keep(&self.dir, name)
+                && let Err(error) = self.room.with(|| proof.keep(&self.dir, name))
             {
                 tracing::error!(%error, spool = name, "proof cannot be kept; nothing is released");
                 continue;
             }
-            match chain.keeper.release(&self.dir, name, &release) {
+            let keeper = &mut chain.keeper;
+            let released = self.room.with(|| keeper.release(&self.dir, name, &release));
+            match released {
                 Ok(()) => chain.released(&release),
                 Err(KeepError::Taken) => taken.push(name.clone()),
                 Err(error) => tracing::error!(%error, spool = name, "cursor cannot be moved"),
@@ -87,6 +91,7 @@ impl Engine {
         for name in taken {
             self.chains.remove(&name);
         }
+        self.room.restore();
     }
 
     /// Writes down why shipping stopped.
