@@ -130,7 +130,9 @@ async fn batch(
         Ok::<_, Refused>((offered, held))
     });
     let read = offered.await?;
-    let entries = read.as_ref().map_or_else(|no| no.entries, |(batch, _)| batch.entries());
+    let entries = read
+        .as_ref()
+        .map_or_else(|no| no.entries, |(batch, _)| batch.entries());
     if read.is_ok() || entries > 0 {
         core.metrics.source(source).received(entries);
     }
