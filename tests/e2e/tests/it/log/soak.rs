@@ -32,7 +32,10 @@ use super::{assert_log_verifies, serve_toml, wrapped};
 const WRAPPED: [&str; 2] = ["one", "two"];
 const GATEWAY: &str = "gateway";
 const ROUNDS: usize = 50;
-const HUB_BYTES: u64 = 48 << 20;
+/// Room for all that is recorded at this pace, however fast the machine.
+const HUB_BYTES: u64 = 256 << 20;
+/// From one call of a client to the next, at least.
+const PACE: Duration = Duration::from_millis(4);
 
 /// What happens to the system, one at a time; what lasts, lasts until another one ends it.
 #[derive(Debug, Clone, Copy)]
@@ -274,6 +277,7 @@ fn wrapper_lives(
             }
             assert!(answer.contains("noted"), "{answer}");
             answered.push(n);
+            std::thread::sleep(PACE);
         }
         if random.below(2) == 0 {
             wrapper.kill();
@@ -292,7 +296,10 @@ fn http_client(url: &Mutex<String>, next: &AtomicU64, over: &AtomicBool) -> Vec<
         let to = lock(url).clone();
         let n = next.fetch_add(1, Ordering::Relaxed);
         match http::post(&to, &[], super::note(n).as_bytes()) {
-            Ok(reply) if reply.status == 200 => answered.push(n),
+            Ok(reply) if reply.status == 200 => {
+                answered.push(n);
+                std::thread::sleep(PACE);
+            }
             Ok(reply) => panic!("call {n}: {}", reply.head),
             // Killed; another one comes.
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
