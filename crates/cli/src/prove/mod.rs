@@ -11,6 +11,7 @@ use affiant_tlog::tile::{TileId, TileReader};
 use affiant_tlog::{
     Checkpoint, InclusionProof, LeafIndex, Note, TreeSize, inclusion_proof, leaf_hash,
 };
+use memchr::memmem;
 
 use crate::error::{ExpectedError, chain};
 use crate::exit_code::Exit;
@@ -50,6 +51,15 @@ impl Wanted {
         parts.next().is_none().then_some(place)
     }
 
+    /// What stands in the bytes of the entry in any case.
+    fn needle(&self) -> String {
+        match self {
+            Self::Leaf(_) => String::new(),
+            Self::Call(call) => call.to_string(),
+            Self::Place { boot, .. } => boot.clone(),
+        }
+    }
+
     fn is(&self, entry: &Decoded) -> bool {
         let header = entry.header();
         match self {
@@ -85,11 +95,26 @@ pub(crate) fn prove(source: &Source, wanted: &Wanted) -> Result<ProofFile, Expec
     let decoded = Decoded::parse_any_kind(&entry.bytes)
         .map_err(|error| broken(format!("leaf {index} is no entry: {}", chain(&error))))?;
     let sealed = maker.sealed(&decoded, index)?;
-    let (seal, key) = match &sealed {
-        Some((seal, group, key)) => (Some((seal, group)), key.as_ref()),
-        None => (None, None),
+    let (seal, signer, before) = match &sealed {
+        Some((seal, group, signer)) => (Some((seal, group)), signer.as_ref(), seal.index),
+        None => (None, None, index),
     };
-    build(note, &entry, seal, key).map_err(|error| broken(chain(&error)))
+    let own = signer_of(&decoded);
+    let key = match signer.or(own.as_ref()) {
+        Some(signer) => maker.key(signer, before)?,
+        None => None,
+    };
+    build(note, &entry, seal, key.as_ref()).map_err(|error| broken(chain(&error)))
+}
+
+/// Whose signature a seal entry carries; nothing for other entries.
+fn signer_of(entry: &Decoded) -> Option<KeyRef> {
+    if entry.header().kind != Kind::Seal {
+        return None;
+    }
+    let note = Note::parse(entry.note()?.as_bytes()).ok()?;
+    let first = note.signatures().first()?;
+    Some(first.key_ref().clone())
 }
 
 struct Maker<'a> {
@@ -97,7 +122,8 @@ struct Maker<'a> {
     size: TreeSize,
 }
 
-type Sealed = (Leaf, InclusionProof, Option<Leaf>);
+/// A seal, the entry's proof under it, and whose signature it carries.
+type Sealed = (Leaf, InclusionProof, Option<KeyRef>);
 
 impl Maker<'_> {
     fn find(&self, wanted: &Wanted) -> Result<LeafIndex, ExpectedError> {
@@ -110,7 +136,8 @@ impl Maker<'_> {
             };
         }
         let mut found = None;
-        for leaf in self.leaves(LeafIndex(0)).or_later() {
+        let needle = wanted.needle();
+        for leaf in self.leaves(LeafIndex(0)).or_later().near(needle.as_bytes()) {
             let (index, bytes) = leaf?;
             let Ok(entry) = Decoded::parse_any_kind(&bytes) else {
                 continue;
@@ -153,8 +180,7 @@ impl Maker<'_> {
         })
     }
 
-    /// The seal over an entry, the entry's proof under it, and the log's word on its key. `None` for
-    /// a seal, and for entries of the aggregator.
+    /// The seal over an entry. `None` for a seal, and for entries of the aggregator.
     fn sealed(&self, entry: &Decoded, at: LeafIndex) -> Result<Option<Sealed>, ExpectedError> {
         let header = entry.header();
         let Some(seq) = header.seq.filter(|_| header.kind != Kind::Seal) else {
@@ -185,13 +211,9 @@ impl Maker<'_> {
         }
         let group =
             inclusion_proof(&hashes, LeafIndex(place)).map_err(|error| broken(chain(&error)))?;
-        let signer = note.signatures().first().map(|each| each.key_ref().clone());
-        let key = match signer {
-            Some(signer) => self.key(&signer, seal_at)?,
-            None => None,
-        };
+        let signer = signer_of(&seal);
         let seal = self.prove(seal_at, seal.bytes().to_vec())?;
-        Ok(Some((seal, group, key)))
+        Ok(Some((seal, group, signer)))
     }
 
     /// The seal that closes the group an entry stands in; `None` if an entry of somebody else comes
@@ -221,14 +243,14 @@ impl Maker<'_> {
     fn key(&self, signer: &KeyRef, before: LeafIndex) -> Result<Option<Leaf>, ExpectedError> {
         let spelled = format!("\"vkey\":\"{signer}+");
         let mut found = None;
-        for leaf in self.leaves(LeafIndex(0)).or_later() {
+        let leaves = self.leaves(LeafIndex(0)).or_later();
+        for leaf in leaves.near(spelled.as_bytes()) {
             let (index, bytes) = leaf?;
             if index >= before {
                 break;
             }
-            let gives = memchr_find(&bytes, spelled.as_bytes())
-                && memchr_find(&bytes, b"\"kind\":\"key\"")
-                && !memchr_find(&bytes, b"\"action\":\"revoke\"");
+            let has = |text: &str| memmem::find(&bytes, text.as_bytes()).is_some();
+            let gives = has(&spelled) && has("\"kind\":\"key\"") && !has("\"action\":\"revoke\"");
             if gives {
                 found = Some((index, bytes));
             }
@@ -237,10 +259,6 @@ impl Maker<'_> {
             .map(|(index, bytes)| self.prove(index, bytes))
             .transpose()
     }
-}
-
-fn memchr_find(hay: &[u8], needle: &[u8]) -> bool {
-    hay.windows(needle.len()).any(|window| window == needle)
 }
 
 fn broken(text: impl Into<String>) -> ExpectedError {
