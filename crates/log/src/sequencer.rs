@@ -61,17 +61,14 @@ impl Sequencer {
             return self.fail(submissions, &reason);
         }
         if self.engine.is_none() {
-            let seen = self.epoch_seen;
             if let Err(error) = self.reload() {
                 let error = Arc::new(RoundError::Load(error));
                 self.stop_if_fatal(&error);
                 return self.fail(submissions, &SequenceError::NotAppended(error));
             }
-            if self.epoch_seen != seen {
-                // Leaves of a round that nobody knew the end of are in the log after all: what was
-                // submitted before that came to light may be the same again.
-                self.queue.fail();
-            }
+            // Leaves of a round that nobody knew the end of may be in the log after all, and are shown only
+            // now: what was submitted before may be the same again.
+            self.queue.fail();
         }
         let submissions = self.refuse_earlier(submissions);
         let mut attempted = None;

@@ -174,6 +174,34 @@ fn what_is_queued_behind_a_failed_round_does_not_get_in_without_it() {
     assert!(broken > 10 && holes > 10, "{broken} {holes}");
 }
 
+/// The head is moved and cannot be shown, and somebody who sees nothing of it submits the same again.
+#[test]
+fn leaves_that_come_to_light_late_are_not_taken_twice() {
+    for from in 0..20 {
+        for length in 1..12 {
+            let store = MemStore::new();
+            let log = open_mem(&store).unwrap();
+            log.submit(leaves(9, 3)).wait().unwrap();
+            let at = store.operations().len() + from;
+            for operation in at..at + length {
+                store.fail_at(operation, Fault::Before);
+            }
+            let line = leaves(0, 3);
+            for _ in 0..60 {
+                let epoch = log.epoch();
+                let there = log.sequenced().0 > 3;
+                if there || log.submit_in(epoch, line.clone()).wait().is_ok() {
+                    break;
+                }
+            }
+            log.close();
+            let all = audit(&mem_reader(&store.snapshot()), 1);
+            let times = all.iter().filter(|leaf| **leaf == line[0]).count();
+            assert_eq!(times, 1, "{length} failures from operation {from} on");
+        }
+    }
+}
+
 /// A submission that is made in the new epoch is taken, and so is one that never asked.
 #[test]
 fn the_next_epoch_goes_on() {
