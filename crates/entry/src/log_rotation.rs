@@ -21,11 +21,11 @@
 //! one is the log's, and witnesses that there is one log. Specification: `docs/spec/leaf-kinds.md`.
 
 use affiant_tlog::checkpoint::Origin;
-use affiant_tlog::note::{Note, VerifierKey, verify};
+use affiant_tlog::note::{Note, VerifierKey};
 
 use crate::moment::{parse_rfc3339, rfc3339};
 use crate::note_text::{Lines, NoteTextError, read};
-use crate::rotation::RotationError;
+use crate::rotation::{RotationError, signed_by_both};
 
 /// First line of every note.
 pub const LOG_ROTATION_TEXT_V1: &str = "affiant.dev/log-key-rotation/v1";
@@ -71,15 +71,8 @@ impl LogRotation {
     pub fn parse(note: &str) -> Result<Self, RotationError> {
         let note = Note::parse(note.as_bytes()).map_err(RotationError::Note)?;
         let rotation = Self::parse_text(note.text()).map_err(RotationError::Text)?;
-        rotation.check()?;
-        let known = [rotation.old.clone(), rotation.new.clone()];
-        let verified = verify(&note, &known).map_err(RotationError::Signature)?;
-        let both = known.iter().all(|key| verified.is_signed_by(key.key_ref()));
-        if both && note.signatures().len() == known.len() {
-            Ok(rotation)
-        } else {
-            Err(RotationError::Signers)
-        }
+        signed_by_both(&note, [&rotation.old, &rotation.new], rotation.log.as_str())?;
+        Ok(rotation)
     }
 
     fn parse_text(text: &str) -> Result<Self, NoteTextError> {
@@ -97,21 +90,6 @@ impl LogRotation {
         } else {
             Err(NoteTextError::NotCanonical)
         }
-    }
-
-    fn check(&self) -> Result<(), RotationError> {
-        if self.old == self.new {
-            return Err(RotationError::SameKey);
-        }
-        for key in [&self.old, &self.new] {
-            if key.name().as_str() != self.log.as_str() {
-                return Err(RotationError::KeyName {
-                    expected: self.log.as_str().to_owned(),
-                    found: key.name().as_str().to_owned(),
-                });
-            }
-        }
-        Ok(())
     }
 }
 

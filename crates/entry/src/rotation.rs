@@ -87,7 +87,7 @@ impl Rotation {
     /// [`RotationError::SameKey`], [`RotationError::KeyName`]; [`RotationError::Signers`] if the signers
     /// are not the keys it names.
     pub fn sign(&self, old: &SignerKey, new: &SignerKey) -> Result<String, RotationError> {
-        self.check()?;
+        check_keys([&self.old, &self.new], self.source.as_str())?;
         if old.verifier_key() != &self.old || new.verifier_key() != &self.new {
             return Err(RotationError::Signers);
         }
@@ -104,15 +104,12 @@ impl Rotation {
     pub fn parse(note: &str) -> Result<Self, RotationError> {
         let note = Note::parse(note.as_bytes()).map_err(RotationError::Note)?;
         let rotation = Self::parse_text(note.text()).map_err(RotationError::Text)?;
-        rotation.check()?;
-        let known = [rotation.old.clone(), rotation.new.clone()];
-        let verified = verify(&note, &known).map_err(RotationError::Signature)?;
-        let both = known.iter().all(|key| verified.is_signed_by(key.key_ref()));
-        if both && note.signatures().len() == known.len() {
-            Ok(rotation)
-        } else {
-            Err(RotationError::Signers)
-        }
+        signed_by_both(
+            &note,
+            [&rotation.old, &rotation.new],
+            rotation.source.as_str(),
+        )?;
+        Ok(rotation)
     }
 
     /// The text that is signed.
@@ -150,21 +147,39 @@ impl Rotation {
             Err(NoteTextError::NotCanonical)
         }
     }
+}
 
-    fn check(&self) -> Result<(), RotationError> {
-        if self.old == self.new {
-            return Err(RotationError::SameKey);
-        }
-        for key in [&self.old, &self.new] {
-            if key.name().as_str() != self.source.as_str() {
-                let (expected, found) = (
-                    self.source.as_str().to_owned(),
-                    key.name().as_str().to_owned(),
-                );
-                return Err(RotationError::KeyName { expected, found });
-            }
-        }
+/// Whether these are two keys, both of this name.
+fn check_keys(keys: [&VerifierKey; 2], name: &str) -> Result<(), RotationError> {
+    let [old, new] = keys;
+    if old == new {
+        return Err(RotationError::SameKey);
+    }
+    match keys.into_iter().find(|key| key.name().as_str() != name) {
+        None => Ok(()),
+        Some(other) => Err(RotationError::KeyName {
+            expected: name.to_owned(),
+            found: other.name().as_str().to_owned(),
+        }),
+    }
+}
+
+/// Whether these are two keys of this name, and signed the note both, and nobody else.
+pub(crate) fn signed_by_both(
+    note: &Note,
+    keys: [&VerifierKey; 2],
+    name: &str,
+) -> Result<(), RotationError> {
+    check_keys(keys, name)?;
+    let known = keys.map(Clone::clone);
+    let verified = verify(note, &known).map_err(RotationError::Signature)?;
+    let both = keys
+        .into_iter()
+        .all(|key| verified.is_signed_by(key.key_ref()));
+    if both && note.signatures().len() == known.len() {
         Ok(())
+    } else {
+        Err(RotationError::Signers)
     }
 }
 
