@@ -7,7 +7,7 @@
 //! ```
 //!
 //! One shipper a process: the spool of this process first, then the spools of processes that died.
-//! Up to sixteen batches are under way at once. The cursor moves over a group only behind a receipt
+//! Up to 32 batches are under way at once, two are in memory while nobody is reached. The cursor moves over a group only behind a receipt
 //! that verified by the log's pinned key, under a checkpoint that is proven to continue the one
 //! remembered; that one is durable before anything is released, and with it the proof of the newest seal.
 //!

@@ -158,22 +158,23 @@ impl Engine {
             .store(self.enrolment.not_after_us, Relaxed);
         let due = self.enrolment.renewal_is_due(now);
         if due && !self.renewing && now.mono_us >= self.renew_at_us {
-            self.renewing = true;
-            let dir = self.dir.clone();
-            self.tasks
-                .spawn(async move { Report::Renewed(renew(&dir, false).await) });
+            self.begin_renewal(false);
         }
     }
 
     /// Renews though it is not due: the answer also says which key the log has.
     pub(super) fn renew_early(&mut self, now: Moment) {
-        if self.renewing || now.mono_us < self.renew_at_us {
-            return;
+        if !self.renewing && now.mono_us >= self.renew_at_us {
+            self.begin_renewal(true);
         }
+    }
+
+    /// `early`: though it is not due.
+    fn begin_renewal(&mut self, early: bool) {
         self.renewing = true;
         let dir = self.dir.clone();
         self.tasks
-            .spawn(async move { Report::Renewed(renew(&dir, true).await) });
+            .spawn(async move { Report::Renewed(renew(&dir, early).await) });
     }
 
     pub(super) fn take_renewal(
