@@ -203,6 +203,21 @@ impl Ledger {
         submission.settled().await
     }
 
+    /// As [`record_durably`](Self::record_durably), and says where they stand.
+    pub(crate) async fn record_at(
+        &self,
+        bodies: Vec<Body>,
+    ) -> Result<std::ops::Range<LeafIndex>, LedgerError> {
+        let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
+        let records = bodies.into_iter().map(own::record).collect();
+        let submission = self.submit(self.epoch(), vec![Part::Own(records)])?;
+        let leaves = submission.leaves();
+        let appended = submission.settled().await?;
+        // A boot entry of our own may stand before them.
+        let end = appended.first.0.saturating_add(leaves);
+        Ok(LeafIndex(end.saturating_sub(count))..LeafIndex(end))
+    }
+
     /// Waits until the index has all that is published now.
     pub(crate) async fn caught_up(&self) -> Result<(), LedgerError> {
         self.followed_to(self.inner.log.head().checkpoint.size)

@@ -38,6 +38,7 @@ pub mod logkey;
 mod metrics;
 mod own;
 mod problem;
+pub mod query;
 mod refusals;
 mod rounds;
 pub mod server;
@@ -45,8 +46,9 @@ pub mod sources;
 pub mod state;
 mod tls;
 pub mod token;
+pub mod views;
 mod watch;
 pub mod witness;
 
-pub use server::{Server, StartError};
+pub use server::{Parts, Server, StartError};
 pub use state::StateDir;

@@ -24,6 +24,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use crate::anchors::{AnchorCounts, Anchors};
+use crate::views::ViewCounts;
 
 /// Counts of one source since the process started; entries, without seals, where not said otherwise.
 #[derive(Debug, Default)]
@@ -121,10 +122,15 @@ pub(crate) struct Metrics {
 type BySource = Mutex<BTreeMap<SourceId, Arc<SourceCounts>>>;
 
 impl Metrics {
-    pub(crate) fn new(log: affiant_log::Log, anchors: Arc<Anchors>) -> Self {
+    pub(crate) fn new(
+        log: affiant_log::Log,
+        anchors: Arc<Anchors>,
+        views: Vec<Arc<ViewCounts>>,
+    ) -> Self {
         let sources = Arc::<BySource>::default();
         let mut registry = Registry::with_prefix("affiant");
         registry.register_collector(Box::new(Sources(Arc::clone(&sources))));
+        registry.register_collector(Box::new(OfViews(log.clone(), views)));
         registry.register_collector(Box::new(LogSize(log)));
         let failing = Gauge::<i64>::default();
         registry.register(
@@ -257,6 +263,37 @@ impl Collector for LogSize {
         let gauge = ConstGauge::new(i64::try_from(size).unwrap_or(i64::MAX));
         let help = "Leaves under the newest checkpoint";
         gauge.encode(to.encode_descriptor("log_size", help, None, MetricType::Gauge)?)
+    }
+}
+
+#[derive(Debug)]
+struct OfViews(affiant_log::Log, Vec<Arc<ViewCounts>>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfView {
+    view: &'static str,
+}
+
+impl Collector for OfViews {
+    fn encode(&self, mut to: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        if self.1.is_empty() {
+            return Ok(());
+        }
+        let size = self.0.head().checkpoint.size.0;
+        let help = "Published leaves that the view does not hold yet";
+        let mut family = to.encode_descriptor("view_lag_leaves", help, None, MetricType::Gauge)?;
+        for view in &self.1 {
+            let lag = i64::try_from(view.lag(size)).unwrap_or(i64::MAX);
+            let label = OfView { view: view.name };
+            ConstGauge::new(lag).encode(family.encode_family(&label)?)?;
+        }
+        let help = "Times the view did not take leaves, or could not be given any";
+        let mut family = to.encode_descriptor("view_failures", help, None, MetricType::Counter)?;
+        for view in &self.1 {
+            let label = OfView { view: view.name };
+            ConstCounter::new(view.failures()).encode(family.encode_family(&label)?)?;
+        }
+        Ok(())
     }
 }
 

@@ -30,12 +30,14 @@ use crate::ledger::Ledger;
 use crate::logkey::{self, LogKeys};
 use crate::metrics::Metrics;
 use crate::own::OwnChain;
+use crate::query::Query;
 use crate::refusals::Refusals;
 use crate::rounds::Rounds;
 use crate::sources::Sources;
 use crate::state::StateDir;
 use crate::tls::{ServerCertificate, server_config};
 use crate::token::Tokens;
+use crate::views::{Pen, View, ViewCounts, Views};
 use crate::watch::Watch;
 use crate::{api, clock, doors, listener};
 
@@ -49,7 +51,17 @@ pub struct Server {
     addresses: ServeJson,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    views: Views,
     _lock: fs::File,
+}
+
+/// What is plugged into an aggregator.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// What follows the log.
+    pub views: Vec<Box<dyn View>>,
+    /// Who answers questions about entries; the log itself if absent.
+    pub query: Option<Arc<dyn Query>>,
 }
 
 /// What stands in `serve.json` while an aggregator runs.
@@ -169,7 +181,11 @@ impl Server {
     ///
     /// # Errors
     /// [`StartError`].
-    pub async fn start(settings: Settings, dir: StateDir) -> Result<Self, StartError> {
+    pub async fn start(
+        settings: Settings,
+        dir: StateDir,
+        parts: Parts,
+    ) -> Result<Self, StartError> {
         dir.create()?;
         let lock = lock(&dir)?;
         let ingest = bind(settings.ingest_listen).await?;
@@ -179,9 +195,12 @@ impl Server {
             config::keep_dev(&dir, &settings, ingest_at, api_at)?;
         }
         let (rules, digest) = doors::rules(&settings)?;
+        let names = parts.views.iter().map(|view| view.name());
+        let counts: Vec<_> = names.map(ViewCounts::new).map(Arc::new).collect();
         let opening = {
             let (settings, dir) = (settings.clone(), dir.clone());
-            tokio::task::spawn_blocking(move || open(&settings, &dir, digest))
+            let counts = counts.clone();
+            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts))
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
@@ -197,6 +216,9 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let anchoring = core.anchors.start(&core.ledger, &stopped);
         let anchoring = anchoring.map_err(std::io::Error::other)?;
+        let pen = Pen::new(core.ledger.clone(), tokio::runtime::Handle::current());
+        let heads = core.ledger.log().subscribe();
+        let views = Views::start(parts.views, &counts, &pen, &heads, &stopped)?;
         let mut tasks = vec![
             tokio::spawn(listener::serve(
                 ingest,
@@ -215,6 +237,7 @@ impl Server {
             addresses,
             stop,
             tasks,
+            views,
             _lock: lock,
         })
     }
@@ -237,9 +260,14 @@ impl Server {
         for task in self.tasks {
             let _ = task.await;
         }
-        let core = self.core;
+        let (core, views) = (self.core, self.views);
         let path = core.dir.serve_json();
-        let closed = tokio::task::spawn_blocking(move || core.ledger.close()).await;
+        // Views may be writing: the log is closed behind them.
+        let closed = tokio::task::spawn_blocking(move || {
+            views.join();
+            core.ledger.close();
+        })
+        .await;
         if closed.is_err() {
             tracing::error!("log was not closed in order");
         }
@@ -247,7 +275,12 @@ impl Server {
     }
 }
 
-fn open(settings: &Settings, dir: &StateDir, digest: Option<String>) -> Result<Core, StartError> {
+fn open(
+    settings: &Settings,
+    dir: &StateDir,
+    digest: Option<String>,
+    views: Vec<Arc<ViewCounts>>,
+) -> Result<Core, StartError> {
     let now = clock::now().utc_us;
     let keys = LogKeys::open(settings, dir)?;
     let authority = authority(settings, dir, now)?;
@@ -273,7 +306,7 @@ fn open(settings: &Settings, dir: &StateDir, digest: Option<String>) -> Result<C
         digest,
     );
     let anchors = Arc::new(Anchors::open(&settings.anchors)?);
-    let metrics = Arc::new(Metrics::new(log.clone(), Arc::clone(&anchors)));
+    let metrics = Arc::new(Metrics::new(log.clone(), Arc::clone(&anchors), views));
     Ok(Core {
         dir: dir.clone(),
         log_name: settings.log_name.clone(),

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use affiant_aggregator::config::Settings;
-use affiant_aggregator::{Server, StartError, StateDir, config};
+use affiant_aggregator::{Parts, Server, StartError, StateDir, config};
 
 use crate::wire::post_with;
 use crate::world::{World, eventually};
@@ -83,7 +83,7 @@ async fn a_token_that_others_can_read_or_guess_is_not_used() {
         let state = StateDir::new(dir.path());
         let mut settings = config::dev(&state).unwrap();
         settings.import_token = Some(token_file(dir.path(), text, mode));
-        let started = Server::start(settings, state).await;
+        let started = Server::start(settings, state, Parts::default()).await;
         assert!(matches!(started, Err(StartError::File(error)) if error.is_unsafe()));
     }
 }

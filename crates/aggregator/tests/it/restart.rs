@@ -1,6 +1,6 @@
 //! What a restart keeps, and what it makes again from the log.
 
-use affiant_aggregator::{Server, StartError, config};
+use affiant_aggregator::{Parts, Server, StartError, config};
 
 use crate::source::verified;
 use crate::world::World;
@@ -124,7 +124,7 @@ async fn each_start_is_a_boot_of_the_aggregators_own_chain() {
 async fn one_directory_has_one_process() {
     let world = World::start().await;
     let settings = config::dev(&world.state()).unwrap();
-    let second = Server::start(settings, world.state()).await;
+    let second = Server::start(settings, world.state(), Parts::default()).await;
     assert!(
         matches!(second, Err(StartError::Locked { .. })),
         "{second:?}"
@@ -137,7 +137,7 @@ async fn a_log_without_its_key_is_not_continued() {
     world.stop().await;
     fs_err::remove_file(world.state().log_key()).unwrap();
     let settings = config::dev(&world.state()).unwrap();
-    let started = Server::start(settings, world.state()).await;
+    let started = Server::start(settings, world.state(), Parts::default()).await;
     assert!(
         matches!(started, Err(StartError::KeyLost { .. })),
         "{started:?}"

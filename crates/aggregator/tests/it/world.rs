@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use affiant_aggregator::config::Settings;
 use affiant_aggregator::token::Tokens;
-use affiant_aggregator::{Server, StateDir, ca, clock, config};
+use affiant_aggregator::{Parts, Server, StateDir, ca, clock, config};
 use affiant_entry::{Decoded, SourceId};
 use affiant_log::LogReader;
 use affiant_tlog::checkpoint::Checkpoint;
@@ -144,7 +144,9 @@ async fn serve(dir: &Path, change: impl FnOnce(&mut Settings)) -> Server {
     settings.api_listen.set_port(0);
     settings.interval = Duration::from_millis(20);
     change(&mut settings);
-    Server::start(settings, dir).await.unwrap()
+    Server::start(settings, dir, Parts::default())
+        .await
+        .unwrap()
 }
 
 /// Looks until it is there.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use affiant_aggregator::config::{self, Settings};
-use affiant_aggregator::{Server, StartError, StateDir};
+use affiant_aggregator::{Parts, Server, StartError, StateDir};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::ExpectedError;
@@ -76,7 +76,7 @@ async fn serve(settings: Settings, dir: StateDir) -> Result<Exit, ExpectedError>
             "signals cannot be listened to",
         ));
     };
-    let server = Server::start(settings, dir).await;
+    let server = Server::start(settings, dir, Parts::default()).await;
     let server = server.map_err(|error| start_refused(&error))?;
     let addresses = server.addresses();
     say(&format!("log {} at {}", addresses.name, addresses.log));
