@@ -109,6 +109,7 @@ pub fn encode(stamp: Stamp<'_>, record: &Record) -> Result<EntryBytes, EncodeErr
         Body::CheckpointAnchor(anchor) => finish(&head.with("anchor", &**anchor)),
         Body::Prune(prune) => finish(&head.with("prune", prune)),
         Body::Erase(erase) => finish(&head.with("erase", erase)),
+        Body::Context(context) => finish(&head.with("context", &**context)),
         Body::CallImport(call, ending, import) => finish(&CallWire {
             import: Some(import),
             ..head.with_call(call, Some(ending))

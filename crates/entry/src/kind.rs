@@ -125,11 +125,13 @@ pub enum LogKind {
     Prune,
     /// `erase`
     Erase,
+    /// `context`
+    Context,
 }
 
 impl LogKind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Key,
         Self::Roster,
         Self::Fork,
@@ -143,6 +145,7 @@ impl LogKind {
         Self::CallImport,
         Self::Prune,
         Self::Erase,
+        Self::Context,
     ];
 
     /// The kind of this name, if it is one of these.
@@ -168,6 +171,7 @@ impl LogKind {
             Self::CallImport => "call.import",
             Self::Prune => "prune",
             Self::Erase => "erase",
+            Self::Context => "context",
         }
     }
 
@@ -188,6 +192,7 @@ impl LogKind {
             Self::CallImport => "import",
             Self::Prune => "prune",
             Self::Erase => "erase",
+            Self::Context => "context",
         }
     }
 }

@@ -28,6 +28,17 @@ pub const MANIFEST_NAMES_MAX: usize = 512;
 /// Most entries under one seal: a verifier holds back what a group says until its seal is read.
 pub const GROUP_ENTRIES_MAX: usize = 65_536;
 
+/// Longest `context` entry that an aggregator writes, in bytes: below [`ENTRY_BYTES_MAX`] by what its header may
+/// need. A longer range is split.
+pub const CONTEXT_BYTES_MAX: usize = 60_000;
+
+/// Longest subject of a `context` entry, in bytes of its JSON: a longer name is passed over, and counted.
+pub const CONTEXT_SUBJECT_BYTES_MAX: usize = 1024;
+
+/// How far back a `context` entry may refer for its facts, in leaves: what a reader keeps of earlier ones is
+/// bounded, and few references reach into what was pruned.
+pub const CONTEXT_SAME_AS_LEAVES_MAX: u64 = 65_536;
+
 /// Largest integer in an entry or seal, 2^53-1: every JSON reader keeps it exact (RFC 8259 section 6).
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 

@@ -138,7 +138,8 @@ fn of_log(entry: &Decoded, kind: LogKind) -> &'static [&'static str] {
         | LogKind::Refusal
         | LogKind::CheckpointAnchor
         | LogKind::Prune
-        | LogKind::Erase => &[],
+        | LogKind::Erase
+        | LogKind::Context => &[],
     }
 }
 

@@ -177,6 +177,22 @@ pub enum Fault {
     /// An `erase` entry for a blob that the leaf it means does not name.
     #[error("says that a blob was erased which no such leaf names")]
     EraseUnfounded,
+    /// A context leaf that speaks of leaves at or behind itself.
+    #[error("says the context of leaves {first} to {end}, which do not all stand before it")]
+    ContextRange {
+        /// The first leaf it speaks of.
+        first: u64,
+        /// The leaf behind the last one.
+        end: u64,
+    },
+    /// A context leaf that refers for its facts to a leaf that has none, or is too far back.
+    #[error(
+        "refers for its facts to leaf {same_as}, which is no context leaf with facts that it may refer to"
+    )]
+    ContextUnfounded {
+        /// That leaf.
+        same_as: u64,
+    },
     /// A remembered checkpoint lies in what was pruned, and its hashes are gone.
     #[error(
         "what you remember, {size} leaves, was pruned with its hashes: whether this is the same log cannot be told"
@@ -325,6 +341,8 @@ impl Fault {
             | Self::StartForged
             | Self::PruneBack { .. }
             | Self::EraseUnfounded
+            | Self::ContextRange { .. }
+            | Self::ContextUnfounded { .. }
             | Self::RosterMalformed
             | Self::RosterOlder { .. } => Verdict::No,
         }
@@ -359,6 +377,8 @@ impl Fault {
             Self::Untied => "untied",
             Self::PruneBack { .. } => "prune-back",
             Self::EraseUnfounded => "erase-unfounded",
+            Self::ContextRange { .. } => "context-range",
+            Self::ContextUnfounded { .. } => "context-unfounded",
             Self::MemoryPruned { .. } => "memory-pruned",
             Self::KeyUnknown { .. } => "key-unknown",
             Self::KeyRevoked { .. } => "key-revoked",

@@ -10,14 +10,15 @@
 //! entry of it, as in a spool ([`affiant_entry::chain`]). That each boot is sealed by a key that the
 //! log gave its source by then, and that keys follow from those the verifier pinned. That the
 //! aggregator's own entries are numbered without holes. What it says of others: gaps, forks,
-//! quarantined leaves, silence, the roster; a hole that it declares is a [GAP], one that it does not is
+//! quarantined leaves, silence, the roster, context for leaves that are before it; a hole that it declares is a [GAP], one that it does not is
 //! [MISSING].
 //!
 //! # What is not checked
 //!
 //! Who signed the checkpoint, cosignatures and tiles: see [`trust`](crate::trust) and
 //! [`affiant_tlog`]. Time stamps: their tokens are handed out ([`AuditReport::anchors`]). Calls that
-//! were never captured, and whether what was captured is true.
+//! were never captured, and whether what was captured is true. Facts of context: they are what the sources of
+//! facts said.
 //!
 //! # Memory
 //!
@@ -29,6 +30,7 @@
 
 mod blobs;
 mod chain;
+mod context;
 mod fault;
 mod interval;
 mod keys;
@@ -57,6 +59,7 @@ pub use place::Place;
 pub use report::{AnchorClaim, AuditReport, Counts, FINDINGS_MAX, Pruned, SourceReport};
 
 use chain::{BootInfo, Chain, Group};
+use context::Contexts;
 use own::Own;
 use report::Findings;
 use sources::Sources;
@@ -95,6 +98,7 @@ pub struct LogAudit {
     /// Which spool a boot belongs to, for seals that cannot be read.
     boots: BTreeMap<(SourceId, BootId), SpoolName>,
     sources: Sources,
+    contexts: Contexts,
     findings: Findings,
     counts: Counts,
     /// Leaves of which only the hash was read, and whether not even all hashes were.
@@ -120,6 +124,7 @@ impl LogAudit {
             overflowed: false,
             chains: BTreeMap::new(),
             boots: BTreeMap::new(),
+            contexts: Contexts::default(),
             findings: Findings::default(),
             counts: Counts::default(),
             unread: 0,
@@ -484,6 +489,14 @@ impl LogAudit {
             }
             Said::Refusal { count } => {
                 self.counts.refused = self.counts.refused.saturating_add(count);
+            }
+            Said::Context(said) => {
+                self.counts.contexts = self.counts.contexts.saturating_add(1);
+                let stale = u64::from(said.stale().next().is_some());
+                self.counts.contexts_stale = self.counts.contexts_stale.saturating_add(stale);
+                if let Some(fault) = self.contexts.take(at, &said, self.begins) {
+                    self.findings.add(Finding::new(place, fault));
+                }
             }
             Said::Unknown(kind) => self
                 .findings

@@ -81,6 +81,10 @@ pub struct Counts {
     pub imported: u64,
     /// Batches that the aggregator says it refused.
     pub refused: u64,
+    /// Context leaves.
+    pub contexts: u64,
+    /// Those of them for which a source of facts was stale.
+    pub contexts_stale: u64,
 }
 
 /// One chain.

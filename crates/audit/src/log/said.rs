@@ -1,6 +1,7 @@
 //! What the aggregator's own entries say, as far as an audit acts on it.
 
 use affiant_entry::decode::Decoded;
+use affiant_entry::record::Context;
 use affiant_entry::{BootId, SealNumber, SealPlace, Seq, SourceId, SpoolName};
 use affiant_tlog::{Hash, VerifierKey};
 use serde::Deserialize;
@@ -29,6 +30,7 @@ pub(super) enum Said {
     Anchor(Anchor),
     Prune(Prune),
     Erase(Erase),
+    Context(Context),
     /// A call that came through another door: no source sealed it.
     Import,
     /// Boots, stops, heartbeats: they carry the aggregator's own chain and say nothing of others.
@@ -145,6 +147,7 @@ impl Said {
             "checkpoint.anchor" => Self::Anchor(read(entry, "anchor").ok_or("anchor")?),
             "prune" => Self::Prune(read(entry, "prune").ok_or("prune")?),
             "erase" => Self::Erase(erase(entry).ok_or("erase")?),
+            "context" => Self::Context(Context::of_entry(entry).ok_or("context")?),
             "call.import" => Self::Import,
             "boot" | "stop" | "heartbeat" | "gap" => Self::Life,
             other => Self::Unknown(other.to_owned()),

@@ -211,6 +211,7 @@ impl Sources {
             | Said::ChainGap(_)
             | Said::Refusal { .. }
             | Said::Import
+            | Said::Context(_)
             | Said::Life
             | Said::Unknown(_) => {}
         }

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod benign;
+mod context;
 mod files;
 mod log;
 mod proof;

@@ -2,6 +2,7 @@
 
 use affiant_entry::LogKind;
 use affiant_entry::decode::Decoded;
+use serde_json::Value;
 
 use super::events::words;
 use super::facts::{number, text};
@@ -69,6 +70,23 @@ pub(super) fn sentence(entry: &Decoded, kind: LogKind) -> String {
             at("reason").unwrap_or_default()
         ),
         LogKind::Erase => words(&[at("blob"), at("reason").map(|why| format!(", {why}"))]),
+        LogKind::Context => {
+            let stale = entry.value().ok().map_or(0, |value| {
+                let sources = value.pointer("/context/sources").and_then(Value::as_array);
+                let stale = |one: &&Value| one.get("stale") == Some(&Value::Bool(true));
+                sources.map_or(0, |all| all.iter().filter(stale).count())
+            });
+            let stale = (stale > 0).then(|| {
+                let stale = u64::try_from(stale).unwrap_or(u64::MAX);
+                format!("({} stale)", units::plural(stale, "source", "sources"))
+            });
+            let range = format!(
+                "for leaves {} to {}",
+                number("first").unwrap_or_default(),
+                number("end").unwrap_or_default().saturating_sub(1)
+            );
+            words(&[Some(range), stale])
+        }
         LogKind::CallImport => String::new(),
     }
 }

@@ -12,8 +12,10 @@ use crate::kind::LogKind;
 use crate::moment::Moment;
 use crate::reclose::Reclosed;
 
+mod context;
 mod log;
 
+pub use context::{Context, ContextFact, ContextKind, ContextSource, Subject};
 pub use log::{
     Anchor, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Import, ImportDoor, KeyAction,
     KeyChange, LeafRef, Prune, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
@@ -84,6 +86,8 @@ pub enum Body {
     Prune(Prune),
     /// `erase`: a blob was destroyed.
     Erase(Erase),
+    /// `context`: what sources of facts know of the subjects of a range of leaves.
+    Context(Box<Context>),
 }
 
 impl Body {
@@ -115,6 +119,7 @@ impl Body {
             Self::CallImport(..) => LogKind::CallImport.as_str(),
             Self::Prune(_) => LogKind::Prune.as_str(),
             Self::Erase(_) => LogKind::Erase.as_str(),
+            Self::Context(_) => LogKind::Context.as_str(),
         }
     }
 }

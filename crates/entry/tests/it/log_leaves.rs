@@ -5,8 +5,9 @@ use affiant_entry::completeness::Completeness;
 use affiant_entry::link::EntryProblem;
 use affiant_entry::receipt::ProblemCode;
 use affiant_entry::record::{
-    Anchor, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Import, ImportDoor, KeyAction,
-    KeyChange, LeafRef, Prune, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
+    Anchor, ChainGap, ChainGapReason, ChainRef, Context, ContextFact, ContextKind, ContextSource,
+    Erase, Fork, Import, ImportDoor, KeyAction, KeyChange, LeafRef, Prune, Quarantine, Refusal,
+    RosterLeaf, Silence, Subject, True, Unrostered,
 };
 use affiant_entry::{
     Body, BootId, CallId, Decoded, Fact, Kind, LogKind, Moment, Record, SealNumber, SealPlace, Seq,
@@ -160,7 +161,141 @@ fn bodies() -> Vec<(&'static str, Body)> {
                 reason: "request 4711".to_owned(),
             }),
         ),
+        (
+            "What an inventory and a directory know of the subjects of forty leaves.",
+            Body::Context(Box::new(context())),
+        ),
     ]
+}
+
+fn context() -> Context {
+    Context {
+        first: 12,
+        end: 52,
+        late: false,
+        sources: vec![
+            ContextSource {
+                id: "assets".to_owned(),
+                kind: ContextKind::Asset,
+                version: Fact::Known(digest(b"assets")),
+                read: Fact::Known("2026-11-22T06:52:01.123456Z".to_owned()),
+                age_s: Fact::Known(120),
+                stale: false,
+            },
+            ContextSource {
+                id: "ldap".to_owned(),
+                kind: ContextKind::User,
+                version: Fact::absent("never read"),
+                read: Fact::absent("never read"),
+                age_s: Fact::absent("never read"),
+                stale: true,
+            },
+        ],
+        facts: Some(vec![ContextFact {
+            subject: Subject::Server("crm".to_owned()),
+            source: "assets".to_owned(),
+            fact: [("owner".to_owned(), "team-red".to_owned())].into(),
+        }]),
+        unknown: Some(vec![
+            Subject::User("ada".to_owned()),
+            Subject::Tool("crm".to_owned(), "search".to_owned()),
+        ]),
+        same_as: None,
+        passed_over: 0,
+    }
+}
+
+fn encoded(body: Body) -> Vec<u8> {
+    let source = SourceId::new("aggregator").unwrap();
+    let stamp = codec::Stamp {
+        source: &source,
+        boot: boot(),
+        seq: Seq(3),
+    };
+    let record = Record {
+        at: Moment {
+            utc_us: NOW_US,
+            mono_us: 1_000,
+        },
+        call: None,
+        body,
+    };
+    codec::encode(stamp, &record).unwrap().into_vec()
+}
+
+#[test]
+fn context_is_read_as_it_was_written() {
+    let mut later = context();
+    later.late = true;
+    later.passed_over = 2;
+    let mut same = context();
+    (same.facts, same.unknown, same.same_as) = (None, None, Some(7));
+    for said in [context(), later, same] {
+        let bytes = encoded(Body::Context(Box::new(said.clone())));
+        let read = Context::of_entry(&Decoded::parse(&bytes).unwrap());
+        assert_eq!(read, Some(said));
+    }
+}
+
+#[test]
+fn context_that_says_two_things_or_nothing_is_malformed() {
+    let whole = || String::from_utf8(encoded(Body::Context(Box::new(context())))).unwrap();
+    for (from, to) in [
+        (r#""end":52"#, r#""end":12"#),
+        (r#""end":52"#, r#""end":-1"#),
+        (r#""unknown":["#, r#""unnamed":["#),
+        (r#""facts":["#, r#""same_as":4,"facts":["#),
+        (r#""kind":"asset""#, r#""kind":"rumour""#),
+        (r#"{"server":"crm"}"#, r#"{"server":["crm"]}"#),
+        (r#""stale":true"#, r#""stale":1"#),
+    ] {
+        let text = whole().replacen(from, to, 1);
+        assert_ne!(text, whole());
+        let entry = Decoded::parse(text.as_bytes()).unwrap();
+        assert_eq!(Context::of_entry(&entry), None, "{text}");
+    }
+}
+
+#[test]
+fn subjects_are_named_as_the_entry_spells_them() {
+    let entry = |body| Decoded::parse(&encoded(body)).unwrap();
+    let (kind, body) = bodies().swap_remove(10);
+    assert_eq!(kind, "A call that another gateway recorded.");
+    let record = Record {
+        at: Moment {
+            utc_us: NOW_US,
+            mono_us: 1,
+        },
+        call: Some(CallId::from_parts(NOW_US, 7)),
+        body,
+    };
+    let source = SourceId::new("aggregator").unwrap();
+    let stamp = codec::Stamp {
+        source: &source,
+        boot: boot(),
+        seq: Seq(3),
+    };
+    let import = codec::encode(stamp, &record).unwrap().into_vec();
+    let server = || Subject::Server("crm".to_owned());
+    let tool = Subject::Tool("crm".to_owned(), "search_customers".to_owned());
+    let user = Subject::User("alice@example.com".to_owned());
+    let of = |text: &str| Subject::of_entry(&Decoded::parse(text.as_bytes()).unwrap());
+    let import = String::from_utf8(import).unwrap();
+    assert_eq!(of(&import), [server(), user.clone(), tool.clone()]);
+    // The same with an escape, and with a member that is no plain object.
+    let escaped = import.replace(
+        r#""user":"alice@example.com""#,
+        r#""user":"\u0061lice@example.com""#,
+    );
+    assert_ne!(escaped, import);
+    assert_eq!(of(&escaped), [server(), user, tool]);
+    let absent = import.replace(
+        r#""user":"alice@example.com""#,
+        r#""user":{"absent":"none"}"#,
+    );
+    assert_eq!(of(&absent).len(), 2);
+    assert!(Subject::of_entry(&entry(Body::Context(Box::new(context())))).is_empty());
+    assert!(!Subject::Server("s".repeat(1024)).fits());
 }
 
 /// Name, what it is, and the entry.

@@ -169,6 +169,16 @@ fn totals(log: &AuditReport, say: &mut impl FnMut(String)) {
             plural(counts.refused, "batch was", "batches were")
         ));
     }
+    if counts.contexts > 0 {
+        let stale = match counts.contexts_stale {
+            0 => String::new(),
+            n => format!(", {} of them with a stale source", count(n)),
+        };
+        say(format!(
+            "{} of context{stale}",
+            plural(counts.contexts, "leaf", "leaves")
+        ));
+    }
     if let Some(serial) = log.roster {
         say(format!("roster {serial} says which sources to expect"));
     }
