@@ -110,6 +110,7 @@ pub fn encode(stamp: Stamp<'_>, record: &Record) -> Result<EntryBytes, EncodeErr
         Body::Prune(prune) => finish(&head.with("prune", prune)),
         Body::Erase(erase) => finish(&head.with("erase", erase)),
         Body::Context(context) => finish(&head.with("context", &**context)),
+        Body::TrailRead(read) => finish(&head.with("read", &**read)),
         Body::CallImport(call, ending, import) => finish(&CallWire {
             import: Some(import),
             ..head.with_call(call, Some(ending))

@@ -127,11 +127,13 @@ pub enum LogKind {
     Erase,
     /// `context`
     Context,
+    /// `trail.read`
+    TrailRead,
 }
 
 impl LogKind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Key,
         Self::Roster,
         Self::Fork,
@@ -146,6 +148,7 @@ impl LogKind {
         Self::Prune,
         Self::Erase,
         Self::Context,
+        Self::TrailRead,
     ];
 
     /// The kind of this name, if it is one of these.
@@ -172,6 +175,7 @@ impl LogKind {
             Self::Prune => "prune",
             Self::Erase => "erase",
             Self::Context => "context",
+            Self::TrailRead => "trail.read",
         }
     }
 
@@ -193,6 +197,7 @@ impl LogKind {
             Self::Prune => "prune",
             Self::Erase => "erase",
             Self::Context => "context",
+            Self::TrailRead => "read",
         }
     }
 }

@@ -139,7 +139,8 @@ fn of_log(entry: &Decoded, kind: LogKind) -> &'static [&'static str] {
         | LogKind::CheckpointAnchor
         | LogKind::Prune
         | LogKind::Erase
-        | LogKind::Context => &[],
+        | LogKind::Context
+        | LogKind::TrailRead => &[],
     }
 }
 

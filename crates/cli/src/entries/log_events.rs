@@ -87,6 +87,16 @@ pub(super) fn sentence(entry: &Decoded, kind: LogKind) -> String {
             );
             words(&[Some(range), stale])
         }
+        LogKind::TrailRead => {
+            let rows = number("rows").map(|rows| units::plural(rows, "row", "rows"));
+            words(&[
+                at("what"),
+                at("outcome"),
+                at("principal").map(|who| format!("for {who}")),
+                at("role"),
+                rows,
+            ])
+        }
         LogKind::CallImport => String::new(),
     }
 }

@@ -14,12 +14,14 @@ use crate::reclose::Reclosed;
 
 mod context;
 mod log;
+mod read;
 
 pub use context::{Context, ContextFact, ContextKind, ContextSource, Subject};
 pub use log::{
     Anchor, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Import, ImportDoor, KeyAction,
     KeyChange, LeafRef, Prune, Quarantine, Refusal, RosterLeaf, Silence, True, Unrostered,
 };
+pub use read::{ReadSql, TrailRead};
 
 /// One thing to record; the seal task adds source, boot and sequence number and encodes it once.
 #[derive(Debug, Clone)]
@@ -88,6 +90,8 @@ pub enum Body {
     Erase(Erase),
     /// `context`: what sources of facts know of the subjects of a range of leaves.
     Context(Box<Context>),
+    /// `trail.read`: somebody read the trail through the aggregator.
+    TrailRead(Box<TrailRead>),
 }
 
 impl Body {
@@ -120,6 +124,7 @@ impl Body {
             Self::Prune(_) => LogKind::Prune.as_str(),
             Self::Erase(_) => LogKind::Erase.as_str(),
             Self::Context(_) => LogKind::Context.as_str(),
+            Self::TrailRead(_) => LogKind::TrailRead.as_str(),
         }
     }
 }

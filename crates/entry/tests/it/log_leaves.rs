@@ -6,8 +6,8 @@ use affiant_entry::link::EntryProblem;
 use affiant_entry::receipt::ProblemCode;
 use affiant_entry::record::{
     Anchor, ChainGap, ChainGapReason, ChainRef, Context, ContextFact, ContextKind, ContextSource,
-    Erase, Fork, Import, ImportDoor, KeyAction, KeyChange, LeafRef, Prune, Quarantine, Refusal,
-    RosterLeaf, Silence, Subject, True, Unrostered,
+    Erase, Fork, Import, ImportDoor, KeyAction, KeyChange, LeafRef, Prune, Quarantine, ReadSql,
+    Refusal, RosterLeaf, Silence, Subject, TrailRead, True, Unrostered,
 };
 use affiant_entry::{
     Body, BootId, CallId, Decoded, Fact, Kind, LogKind, Moment, Record, SealNumber, SealPlace, Seq,
@@ -164,6 +164,19 @@ fn bodies() -> Vec<(&'static str, Body)> {
         (
             "What an inventory and a directory know of the subjects of forty leaves.",
             Body::Context(Box::new(context())),
+        ),
+        (
+            "Somebody read the trail.",
+            Body::TrailRead(Box::new(TrailRead {
+                principal: Fact::Known("ada@example.org".to_owned()),
+                role: "auditor".into(),
+                by: "session".into(),
+                what: "query".into(),
+                filter: [("from".into(), "2026-01-01T00:00:00.000000Z".to_owned())].into(),
+                sql: Some(ReadSql::of("SELECT count(*) FROM entries")),
+                rows: Fact::Known(1),
+                outcome: "answered".into(),
+            })),
         ),
     ]
 }
