@@ -36,6 +36,7 @@ mod pending;
 mod publication;
 mod queue;
 mod reader;
+pub mod restore;
 mod sequencer;
 mod signer;
 pub mod store;

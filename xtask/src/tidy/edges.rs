@@ -11,6 +11,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("affiant-config", &[]),
     ("affiant-spool", &[]),
     ("affiant-log", &["affiant-tlog"]),
+    (
+        "affiant-archive",
+        &["affiant-entry", "affiant-log", "affiant-tlog"],
+    ),
     ("affiant-audit", &["affiant-entry", "affiant-tlog"]),
     (
         "affiant-aggregator",
@@ -44,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "affiant-agent",
             "affiant-aggregator",
+            "affiant-archive",
             "affiant-audit",
             "affiant-capture",
             "affiant-demo-server",
@@ -92,6 +97,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "affiant-agent",
             "affiant-aggregator",
             "affiant-log",
+            "affiant-archive",
             "affiant-cli",
             "affiant-demo-server",
             "affiant-conformance-server",

@@ -1,0 +1,409 @@
+//! Looking at everything again: is each object there, of the bytes its manifest says, locked, not hidden?
+//!
+//! A pass goes from the first set to the newest. It stops wherever it is told to and goes on from there,
+//! in this process or the next: [`ScrubState`] is all there is to keep.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::chunk;
+use crate::error::ArchiveError;
+use crate::head::{Head, find_head};
+use crate::key::Key;
+use crate::manifest::{Chunk, Manifest, Stored, hash_of};
+use crate::read::{Finding, Problem, Reader};
+use crate::store::{LockMode, Objects};
+
+/// Findings that are kept one by one; more are counted.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// How fast a pass may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Bytes read a second, at most on average; 0 for no bound.
+    pub bytes_per_s: u64,
+}
+
+impl Pace {
+    /// How long reading this much should have taken.
+    #[must_use]
+    pub fn due(self, bytes: u64) -> Duration {
+        if self.bytes_per_s == 0 {
+            return Duration::ZERO;
+        }
+        Duration::from_micros(bytes.saturating_mul(1_000_000) / self.bytes_per_s)
+    }
+}
+
+/// How far a pass is. Kept between processes, as JSON.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScrubState {
+    /// The newest set that was ever seen, by this process or one before.
+    pub head: Option<Head>,
+    /// The set that was looked at last, within a pass.
+    pub at: Option<Head>,
+    /// Of the pass under way.
+    pub pass: ScrubReport,
+    /// Of the last whole pass.
+    pub last: Option<ScrubReport>,
+    /// Blobs that leaves of the pass so far say were erased, hex.
+    pub erased: BTreeSet<String>,
+    /// Blobs that are not there and not erased so far: the first leaf that names each.
+    pub absent: BTreeSet<String>,
+}
+
+/// What a pass saw.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ScrubReport {
+    /// When it began, RFC 3339.
+    pub began: String,
+    /// When it ended; absent for one under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<String>,
+    /// Sets looked at.
+    pub sets: u64,
+    /// Leaves in them.
+    pub leaves: u64,
+    /// Objects looked at, blobs among them.
+    pub objects: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// What is wrong, the first [`FINDINGS_MAX`] of it.
+    pub findings: Vec<Finding>,
+    /// How much is wrong.
+    pub findings_total: u64,
+}
+
+/// A pass, object by object.
+pub struct Scrub<'o> {
+    objects: &'o dyn Objects,
+    reader: Reader<'o>,
+    lock: Option<LockMode>,
+    state: ScrubState,
+    before: Option<(Manifest, [u8; 32])>,
+}
+
+impl<'o> Scrub<'o> {
+    /// Goes on with a pass, or begins one.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Store`]. What is wrong with the archive is a finding, not an error.
+    pub fn resume(
+        objects: &'o dyn Objects,
+        lock: Option<LockMode>,
+        mut state: ScrubState,
+        now_us: i64,
+    ) -> Result<Self, ArchiveError> {
+        let mut reader = Reader::new(objects);
+        let before = match &state.at {
+            None => None,
+            Some(at) => {
+                let hash = hash_of(&at.manifest).unwrap_or_default();
+                match reader.manifest_of_hash(at.set, &hash) {
+                    Ok(manifest) => Some((manifest, hash)),
+                    Err(ArchiveError::Store(error)) => return Err(error.into()),
+                    // It changed meanwhile: begin again, and find out.
+                    Err(_) => None,
+                }
+            }
+        };
+        if before.is_none() {
+            state.at = None;
+            state.erased.clear();
+            state.absent.clear();
+            state.pass = ScrubReport {
+                began: affiant_entry::rfc3339(now_us),
+                ..ScrubReport::default()
+            };
+        }
+        Ok(Self {
+            objects,
+            reader,
+            lock,
+            state,
+            before,
+        })
+    }
+
+    /// What to keep: also of a pass that is not over.
+    #[must_use]
+    pub const fn state(&self) -> &ScrubState {
+        &self.state
+    }
+
+    /// Looks at the next set: every object of it. `false` when the pass is over; then
+    /// [`ScrubState::last`] is its report.
+    ///
+    /// # Errors
+    /// [`ArchiveError::Store`]: nothing of the set is counted, and the next call looks at it again.
+    pub fn step(&mut self, now_us: i64) -> Result<bool, ArchiveError> {
+        if self.before.is_none() {
+            self.check_head()?;
+        }
+        let set = self
+            .before
+            .as_ref()
+            .map_or(0, |(manifest, _)| manifest.set.saturating_add(1));
+        let read = self.reader.manifest(set, self.before.as_ref());
+        let hidden = self.reader.take_findings();
+        let next = match read {
+            Ok(next) => next,
+            Err(ArchiveError::Store(error)) => return Err(error.into()),
+            Err(error) => {
+                // Nothing behind it can be believed before a person looked.
+                self.find(&Key::manifest(set), Problem::Broken, error_text(&error));
+                None
+            }
+        };
+        let Some((manifest, hash)) = next else {
+            self.end(set, now_us)?;
+            return Ok(false);
+        };
+        self.set(&manifest, now_us)?;
+        hidden.into_iter().for_each(|finding| self.push(finding));
+        self.look_at_lock(&Key::manifest(set), now_us)?;
+        let head = Head::of(&manifest, &hash);
+        if self
+            .state
+            .head
+            .as_ref()
+            .is_none_or(|known| known.set < head.set)
+        {
+            self.state.head = Some(head.clone());
+        }
+        self.state.at = Some(head);
+        self.before = Some((manifest, hash));
+        Ok(true)
+    }
+
+    /// Whether the newest set known is still there.
+    fn check_head(&mut self) -> Result<(), ArchiveError> {
+        let Some(head) = self.state.head.clone() else {
+            return Ok(());
+        };
+        match find_head(self.objects, Some(&head)) {
+            Ok(_) => Ok(()),
+            Err(ArchiveError::Store(error)) => Err(error.into()),
+            Err(error) => {
+                self.find(
+                    &Key::manifest(head.set),
+                    Problem::RolledBack,
+                    error_text(&error),
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn set(&mut self, manifest: &Manifest, now_us: i64) -> Result<(), ArchiveError> {
+        let mut seen = Vec::new();
+        let mut counted = (0_u64, 0_u64);
+        for (_, stored) in manifest.objects() {
+            let looked = self.look(&stored.key(), now_us, |reader| reader.object(stored))?;
+            counted = (counted.0 + 1, counted.1.saturating_add(looked.bytes));
+            seen.extend(looked.findings);
+        }
+        for chunk in &manifest.chunks {
+            let blobs = self.blobs(chunk, now_us)?;
+            counted = (
+                counted.0 + blobs.objects,
+                counted.1.saturating_add(blobs.bytes),
+            );
+            seen.extend(blobs.findings);
+        }
+        let pass = &mut self.state.pass;
+        let range = manifest.range();
+        pass.sets += 1;
+        pass.leaves += range.end.0 - range.start.0;
+        pass.objects += counted.0 + 1;
+        pass.bytes = pass.bytes.saturating_add(counted.1);
+        seen.into_iter().for_each(|finding| self.push(finding));
+        Ok(())
+    }
+
+    /// Looks at one object: bytes, hiding, lock.
+    fn look(
+        &mut self,
+        key: &Key,
+        now_us: i64,
+        read: impl FnOnce(&mut Reader<'o>) -> Result<bytes::Bytes, ArchiveError>,
+    ) -> Result<Looked, ArchiveError> {
+        let mut looked = Looked::default();
+        match read(&mut self.reader) {
+            Ok(bytes) => {
+                looked.bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+                looked.findings.extend(self.lock_finding(key, now_us)?);
+            }
+            Err(ArchiveError::Store(error)) => return Err(error.into()),
+            Err(ArchiveError::Missing { .. }) => {
+                looked
+                    .findings
+                    .push(finding(key, Problem::Missing, String::new()))
+            }
+            Err(error) => looked
+                .findings
+                .push(finding(key, Problem::Changed, error_text(&error))),
+        }
+        looked.objects = 1;
+        looked.findings.extend(self.reader.take_findings());
+        Ok(looked)
+    }
+
+    fn lock_finding(&self, key: &Key, now_us: i64) -> Result<Option<Finding>, ArchiveError> {
+        let Some(wanted) = self.lock else {
+            return Ok(None);
+        };
+        match self.reader.locked(key, wanted, now_us) {
+            // Behind a delete marker there is nothing to look at: it is reported as hidden.
+            Ok(()) | Err(ArchiveError::Missing { .. }) => Ok(None),
+            Err(ArchiveError::Unlocked { found, .. }) => {
+                Ok(Some(finding(key, Problem::Unlocked, found)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn look_at_lock(&mut self, key: &Key, now_us: i64) -> Result<(), ArchiveError> {
+        if let Some(finding) = self.lock_finding(key, now_us)? {
+            self.push(finding);
+        }
+        Ok(())
+    }
+
+    /// Blobs that were archived with a chunk. One that is not there may have been erased by a later leaf:
+    /// that is judged at the end of the pass.
+    fn blobs(&mut self, chunk: &Chunk, now_us: i64) -> Result<Looked, ArchiveError> {
+        let mut all = Looked::default();
+        let Some(list) = &chunk.blobs else {
+            return Ok(all);
+        };
+        let Some(lines) = self.list(list)? else {
+            return Ok(all);
+        };
+        for line in lines.lines() {
+            let mut words = line.split(' ');
+            let (what, name) = (words.next(), words.next().unwrap_or_default());
+            let Some(hash) = hash_of(name) else {
+                continue;
+            };
+            match what {
+                Some("erased") => {
+                    self.state.erased.insert(name.to_owned());
+                }
+                Some("blob") => {
+                    let looked =
+                        self.look(&Key::blob(&hash), now_us, |reader| reader.blob(&hash))?;
+                    all.objects += 1;
+                    all.bytes = all.bytes.saturating_add(looked.bytes);
+                    for finding in looked.findings {
+                        if finding.problem == Problem::Missing {
+                            self.state.absent.insert(name.to_owned());
+                        } else {
+                            all.findings.push(finding);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(all)
+    }
+
+    /// The list itself was judged before: one that cannot be read is no second finding.
+    fn list(&mut self, list: &Stored) -> Result<Option<String>, ArchiveError> {
+        match self.reader.object(list) {
+            Ok(packed) => {
+                drop(self.reader.take_findings());
+                let raw = chunk::unpack(list, &packed).ok();
+                Ok(raw.and_then(|raw| String::from_utf8(raw).ok()))
+            }
+            Err(ArchiveError::Store(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn end(&mut self, next: u64, now_us: i64) -> Result<(), ArchiveError> {
+        // A manifest that is gone ends the pass; sets behind it say that it was there.
+        let later = self.objects.sets()?.into_iter().max();
+        let known = self.state.head.as_ref().map(|head| head.set);
+        let reached = self
+            .state
+            .pass
+            .findings
+            .iter()
+            .any(|f| f.problem == Problem::Broken);
+        if !reached && (later.is_some_and(|set| set > next) || known.is_some_and(|set| set >= next))
+        {
+            self.find(
+                &Key::manifest(next),
+                Problem::Missing,
+                "sets behind it were not looked at".to_owned(),
+            );
+        }
+        let absent = std::mem::take(&mut self.state.absent);
+        for name in absent.difference(&self.state.erased.clone()) {
+            if let Some(hash) = hash_of(name) {
+                self.find(
+                    &Key::blob(&hash),
+                    Problem::Missing,
+                    "no leaf says that it was erased".to_owned(),
+                );
+            }
+        }
+        self.state.erased.clear();
+        self.state.at = None;
+        self.before = None;
+        let mut pass = std::mem::take(&mut self.state.pass);
+        pass.ended = Some(affiant_entry::rfc3339(now_us));
+        self.state.last = Some(pass);
+        self.state.pass.began = affiant_entry::rfc3339(now_us);
+        Ok(())
+    }
+
+    fn find(&mut self, key: &Key, problem: Problem, detail: String) {
+        self.push(finding(key, problem, detail));
+    }
+
+    fn push(&mut self, finding: Finding) {
+        let pass = &mut self.state.pass;
+        pass.findings_total += 1;
+        if pass.findings.len() < FINDINGS_MAX {
+            pass.findings.push(finding);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Looked {
+    objects: u64,
+    bytes: u64,
+    findings: Vec<Finding>,
+}
+
+fn finding(key: &Key, problem: Problem, detail: String) -> Finding {
+    Finding {
+        key: key.as_str().to_owned(),
+        problem,
+        detail,
+    }
+}
+
+fn error_text(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+impl std::fmt::Debug for Scrub<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scrub({} sets)", self.state.pass.sets)
+    }
+}

@@ -1,0 +1,8 @@
+//! What an archive keeps, and what it finds, whatever is done to it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests unwrap as tests do")]
+
+mod attacks;
+mod faults;
+mod restoring;
+mod support;
+mod writing;
