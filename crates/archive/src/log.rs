@@ -48,8 +48,8 @@ impl ArchivedLog {
     /// # Errors
     /// [`ArchiveError`]; [`ArchiveError::NotAnArchive`] where there is none.
     pub fn open(objects: Arc<dyn Objects>) -> Result<Self, ArchiveError> {
-        let about = About::read(&*objects)?.ok_or(ArchiveError::NotAnArchive)?;
         let mut reader = Reader::new(&*objects);
+        let about = reader.about()?.ok_or(ArchiveError::NotAnArchive)?;
         let mut chunks = Vec::new();
         let mut at: Option<(Manifest, [u8; 32])> = None;
         loop {

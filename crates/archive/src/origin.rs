@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{ArchiveError, ManifestError};
 use crate::key::Key;
-use crate::store::{Created, Objects};
+use crate::store::{Created, Objects, Version};
 
 /// The longest `archive.json`, bytes.
 pub(crate) const ABOUT_BYTES_MAX: u64 = 4096;
@@ -27,17 +27,33 @@ impl About {
         Self { v: 1, log, vkey }
     }
 
-    /// Reads what an archive says of itself; `None` where there is none yet.
+    /// Reads what an archive says of itself; `None` where there is none yet. Of several versions the oldest
+    /// counts: it was written first, and nobody writes it again.
     ///
     /// # Errors
     /// [`ArchiveError`].
     pub fn read(objects: &dyn Objects) -> Result<Option<Self>, ArchiveError> {
+        Ok(Self::find(objects)?.map(|(about, _)| about))
+    }
+
+    /// As [`About::read`], and the version that hides it.
+    pub(crate) fn find(
+        objects: &dyn Objects,
+    ) -> Result<Option<(Self, Option<Version>)>, ArchiveError> {
         let key = Key::about();
-        let Some(bytes) = objects.get(&key, None, ABOUT_BYTES_MAX)? else {
+        let versions = objects.versions(&key)?;
+        let oldest = versions.iter().rev().find(|v| !v.is_delete_marker);
+        let Some(bytes) = objects.get(&key, oldest, ABOUT_BYTES_MAX)? else {
             return Ok(None);
         };
+        let hiding = versions.first().filter(|newest| Some(*newest) != oldest);
+        Ok(Some((Self::parse(&bytes)?, hiding.cloned())))
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, ArchiveError> {
+        let key = Key::about();
         let about: Self =
-            serde_json::from_slice(&bytes).map_err(|error| ArchiveError::Manifest {
+            serde_json::from_slice(bytes).map_err(|error| ArchiveError::Manifest {
                 key: key.clone(),
                 source: ManifestError::Syntax {
                     problem: error.to_string(),
@@ -47,7 +63,7 @@ impl About {
             let source = ManifestError::Version { found: about.v };
             return Err(ArchiveError::Manifest { key, source });
         }
-        Ok(Some(about))
+        Ok(about)
     }
 
     /// Begins an archive, or checks that it is of the same log.

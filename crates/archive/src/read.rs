@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ArchiveError;
 use crate::key::Key;
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, Stored, digest};
+use crate::origin::About;
 use crate::store::{LockMode, Objects};
 
 /// What is wrong with an object of an archive.
@@ -34,6 +35,8 @@ pub enum Problem {
     Changed,
     /// In no version there.
     Missing,
+    /// The store answers, but cannot give this object.
+    Unreadable,
     /// A manifest that is none, or does not follow from the one before.
     Broken,
     /// The newest set known is gone: an older archive was put in its place.
@@ -42,11 +45,12 @@ pub enum Problem {
 
 impl Problem {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Shadowed,
         Self::Unlocked,
         Self::Changed,
         Self::Missing,
+        Self::Unreadable,
         Self::Broken,
         Self::RolledBack,
     ];
@@ -59,6 +63,7 @@ impl Problem {
             Self::Unlocked => "unlocked",
             Self::Changed => "changed",
             Self::Missing => "missing",
+            Self::Unreadable => "unreadable",
             Self::Broken => "broken",
             Self::RolledBack => "rolled-back",
         }
@@ -125,6 +130,21 @@ impl<'o> Reader<'o> {
     pub fn blob(&mut self, hash: &[u8; 32]) -> Result<Bytes, ArchiveError> {
         let key = Key::blob(hash);
         self.wanted(&key, Wanted::Hash(hash), crate::manifest::OBJECT_BYTES_MAX)
+    }
+
+    /// What the archive says of itself, from its oldest version; `None` where there is none.
+    ///
+    /// # Errors
+    /// [`ArchiveError`].
+    pub fn about(&mut self) -> Result<Option<About>, ArchiveError> {
+        let Some((about, hiding)) = About::find(self.objects)? else {
+            return Ok(None);
+        };
+        if let Some(hiding) = hiding {
+            let detail = format!("version {} hides the first", hiding.id);
+            self.found(&Key::about(), Problem::Shadowed, detail);
+        }
+        Ok(Some(about))
     }
 
     fn wanted(

@@ -41,8 +41,8 @@ pub fn restore(
     now_ms: u64,
     seen: &mut dyn FnMut(LeafIndex, &[u8]),
 ) -> Result<Restored, ArchiveError> {
-    let about = About::read(&**objects)?.ok_or(ArchiveError::NotAnArchive)?;
     let mut reader = Reader::new(&**objects);
+    let about = reader.about()?.ok_or(ArchiveError::NotAnArchive)?;
     let mut out = LogRestore::begin(log, state)?;
     let mut at: Option<(Manifest, [u8; 32])> = None;
     let mut newest = None;

@@ -142,6 +142,7 @@ impl<'o> Scrub<'o> {
     /// [`ArchiveError::Store`]: nothing of the set is counted, and the next call looks at it again.
     pub fn step(&mut self, now_us: i64) -> Result<bool, ArchiveError> {
         if self.before.is_none() {
+            self.check_about(now_us)?;
             self.check_head()?;
         }
         let set = self
@@ -178,6 +179,20 @@ impl<'o> Scrub<'o> {
         self.state.at = Some(head);
         self.before = Some((manifest, hash));
         Ok(true)
+    }
+
+    fn check_about(&mut self, now_us: i64) -> Result<(), ArchiveError> {
+        let key = Key::about();
+        match self.reader.about() {
+            Ok(Some(_)) => self.look_at_lock(&key, now_us)?,
+            Ok(None) => self.find(&key, Problem::Missing, String::new()),
+            Err(ArchiveError::Store(error)) => return Err(error.into()),
+            Err(error) => self.find(&key, Problem::Changed, error_text(&error)),
+        }
+        for finding in self.reader.take_findings() {
+            self.push(finding);
+        }
+        Ok(())
     }
 
     /// Whether the newest set known is still there.
@@ -238,7 +253,16 @@ impl<'o> Scrub<'o> {
                 looked.bytes = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 looked.findings.extend(self.lock_finding(key, now_us)?);
             }
-            Err(ArchiveError::Store(error)) => return Err(error.into()),
+            Err(ArchiveError::Store(error)) => {
+                // Is it the store, or this object?
+                self.objects.lock(&Key::about(), None)?;
+                self.objects
+                    .get(&Key::about(), None, crate::origin::ABOUT_BYTES_MAX)?;
+                let detail = error_text(&error);
+                looked
+                    .findings
+                    .push(finding(key, Problem::Unreadable, detail));
+            }
             Err(ArchiveError::Missing { .. }) => {
                 looked
                     .findings

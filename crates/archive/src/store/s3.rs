@@ -28,11 +28,11 @@ use super::{Created, Lock, LockMode, Objects, StoreError, Version};
 use crate::key::Key;
 
 /// How long one request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Retries of one request; whoever asked tries again later anyway.
-const RETRIES_MAX: usize = 2;
+const RETRIES_MAX: usize = 1;
 /// The longest answer of a call that is not an object, bytes.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Pages of versions of one object that are asked for: 1,000 versions each.

@@ -4,5 +4,7 @@
 mod attacks;
 mod faults;
 mod restoring;
+mod s3;
+mod seaweed;
 mod support;
 mod writing;
