@@ -26,7 +26,6 @@ pub mod clock;
 pub mod config;
 mod core;
 mod doors;
-mod enrich;
 mod enrol;
 mod entropy;
 pub mod files;

@@ -23,7 +23,6 @@ use crate::ca::{Authority, CaError};
 use crate::chains::Chains;
 use crate::config::{self, Settings, WitnessSettings};
 use crate::core::Core;
-use crate::enrich::{Enriching, Enrichment};
 use crate::files::{self, FileError};
 use crate::index::{FollowSource, Follower, Index};
 use crate::ingest::Budget;
@@ -38,7 +37,7 @@ use crate::sources::Sources;
 use crate::state::StateDir;
 use crate::tls::{ServerCertificate, server_config};
 use crate::token::Tokens;
-use crate::views::{Pen, View, ViewCounts, Views};
+use crate::views::{Gauges, Pen, View, ViewCounts, Views};
 use crate::watch::Watch;
 use crate::{api, clock, doors, listener};
 
@@ -63,6 +62,8 @@ pub struct Parts {
     pub views: Vec<Box<dyn View>>,
     /// Who answers questions about entries; the log itself if absent.
     pub query: Option<Arc<dyn Query>>,
+    /// What they count, for the metrics.
+    pub gauges: Vec<Box<dyn Gauges>>,
 }
 
 /// What stands in `serve.json` while an aggregator runs.
@@ -196,16 +197,12 @@ impl Server {
             config::keep_dev(&dir, &settings, ingest_at, api_at)?;
         }
         let (rules, digest) = doors::rules(&settings)?;
-        let mut parts = parts;
-        let enrichment = Enrichment::open(&settings.enrich, &dir.enrich(), &settings.own_id)?;
-        parts.views.extend(enrichment.iter().map(Enrichment::view));
-        let enriching = enrichment.as_ref().map(Enrichment::counts);
         let names = parts.views.iter().map(|view| view.name());
         let counts: Vec<_> = names.map(ViewCounts::new).map(Arc::new).collect();
         let opening = {
             let (settings, dir) = (settings.clone(), dir.clone());
             let counts = counts.clone();
-            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts, enriching))
+            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts, parts.gauges))
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
@@ -221,7 +218,6 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let anchoring = core.anchors.start(&core.ledger, &stopped);
         let anchoring = anchoring.map_err(std::io::Error::other)?;
-        let reading = enrichment.map_or_else(Vec::new, |sources| sources.start(&stopped));
         let pen = Pen::new(core.ledger.clone(), tokio::runtime::Handle::current());
         let heads = core.ledger.log().subscribe();
         let views = Views::start(parts.views, &counts, &pen, &heads, &stopped)?;
@@ -236,7 +232,6 @@ impl Server {
             tokio::spawn(rounds.run(stopped)),
         ];
         tasks.extend(anchoring);
-        tasks.extend(reading);
         let addresses = addresses(&settings, ingest_at, api_at);
         files::write_json(&dir.serve_json(), &addresses, 0o644)?;
         Ok(Self {
@@ -287,7 +282,7 @@ fn open(
     dir: &StateDir,
     digest: Option<String>,
     views: Vec<Arc<ViewCounts>>,
-    enriching: Option<Arc<Enriching>>,
+    gauges: Vec<Box<dyn Gauges>>,
 ) -> Result<Core, StartError> {
     let now = clock::now().utc_us;
     let keys = LogKeys::open(settings, dir)?;
@@ -318,7 +313,7 @@ fn open(
         log.clone(),
         Arc::clone(&anchors),
         views,
-        enriching,
+        gauges,
     ));
     Ok(Core {
         dir: dir.clone(),

@@ -3,7 +3,6 @@
 
 mod admission;
 mod anchors;
-mod enrich;
 mod foreign;
 mod gate;
 mod happy;

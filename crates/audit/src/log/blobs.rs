@@ -107,6 +107,31 @@ impl BlobClaims {
     }
 }
 
+/// What one leaf says of blobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeafBlobs {
+    /// Those it keeps outside of itself.
+    pub named: Vec<BlobHash>,
+    /// Those it says were destroyed.
+    pub erased: Vec<BlobHash>,
+}
+
+impl LeafBlobs {
+    /// Reads a leaf; one that is no entry says nothing. Whether who says it may say so is for the audit.
+    #[must_use]
+    pub fn of(leaf: &[u8]) -> Self {
+        let Ok(entry) = Decoded::parse_any_kind(leaf) else {
+            return Self::default();
+        };
+        let erases = entry.header().kind == Kind::Log(LogKind::Erase);
+        let id = entry.pointer("/erase/blob").filter(|_| erases);
+        Self {
+            named: named_by(&entry),
+            erased: id.and_then(|id| id_of(id.as_str()?)).into_iter().collect(),
+        }
+    }
+}
+
 /// The blobs that an entry names.
 pub(super) fn named_by(entry: &Decoded) -> Vec<BlobHash> {
     let kind = &entry.header().kind;
