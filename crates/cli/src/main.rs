@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk; in `affiant run` standard output is MCP's alone.
 //! Every way to end has a documented code: [`exit_code`].
 
+mod archive;
 mod cli;
 mod command;
 mod data_dir;
@@ -14,6 +15,7 @@ mod error;
 mod exit_code;
 mod help;
 mod log;
+mod plugged;
 mod printer;
 mod prove;
 mod verify;

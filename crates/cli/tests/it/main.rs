@@ -6,6 +6,7 @@
 )]
 
 mod aggregator;
+mod archive;
 mod attacks;
 mod benign;
 mod commands;
