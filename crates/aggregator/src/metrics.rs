@@ -24,7 +24,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use crate::anchors::{AnchorCounts, Anchors};
-use crate::views::{Gauges, OfParts, ViewCounts};
+use crate::views::ViewCounts;
 
 /// Counts of one source since the process started; entries, without seals, where not said otherwise.
 #[derive(Debug, Default)]
@@ -126,16 +126,12 @@ impl Metrics {
         log: affiant_log::Log,
         anchors: Arc<Anchors>,
         views: Vec<Arc<ViewCounts>>,
-        gauges: Vec<Box<dyn Gauges>>,
     ) -> Self {
         let sources = Arc::<BySource>::default();
         let mut registry = Registry::with_prefix("affiant");
         registry.register_collector(Box::new(Sources(Arc::clone(&sources))));
         registry.register_collector(Box::new(OfViews(log.clone(), views)));
         registry.register_collector(Box::new(LogSize(log)));
-        for one in gauges {
-            registry.register_collector(Box::new(OfParts(one)));
-        }
         let failing = Gauge::<i64>::default();
         registry.register(
             "log_failing",

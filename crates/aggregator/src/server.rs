@@ -37,7 +37,7 @@ use crate::sources::Sources;
 use crate::state::StateDir;
 use crate::tls::{ServerCertificate, server_config};
 use crate::token::Tokens;
-use crate::views::{Gauges, Pen, View, ViewCounts, Views};
+use crate::views::{Pen, View, ViewCounts, Views};
 use crate::watch::Watch;
 use crate::{api, clock, doors, listener};
 
@@ -62,8 +62,6 @@ pub struct Parts {
     pub views: Vec<Box<dyn View>>,
     /// Who answers questions about entries; the log itself if absent.
     pub query: Option<Arc<dyn Query>>,
-    /// What they count, for the metrics.
-    pub gauges: Vec<Box<dyn Gauges>>,
 }
 
 /// What stands in `serve.json` while an aggregator runs.
@@ -202,7 +200,7 @@ impl Server {
         let opening = {
             let (settings, dir) = (settings.clone(), dir.clone());
             let counts = counts.clone();
-            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts, parts.gauges))
+            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts))
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
@@ -282,7 +280,6 @@ fn open(
     dir: &StateDir,
     digest: Option<String>,
     views: Vec<Arc<ViewCounts>>,
-    gauges: Vec<Box<dyn Gauges>>,
 ) -> Result<Core, StartError> {
     let now = clock::now().utc_us;
     let keys = LogKeys::open(settings, dir)?;
@@ -309,12 +306,7 @@ fn open(
         digest,
     );
     let anchors = Arc::new(Anchors::open(&settings.anchors)?);
-    let metrics = Arc::new(Metrics::new(
-        log.clone(),
-        Arc::clone(&anchors),
-        views,
-        gauges,
-    ));
+    let metrics = Arc::new(Metrics::new(log.clone(), Arc::clone(&anchors), views));
     Ok(Core {
         dir: dir.clone(),
         log_name: settings.log_name.clone(),

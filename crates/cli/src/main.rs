@@ -3,7 +3,6 @@
 //! Standard output is data, standard error is talk; in `affiant run` standard output is MCP's alone.
 //! Every way to end has a documented code: [`exit_code`].
 
-mod archive;
 mod cli;
 mod command;
 mod data_dir;
@@ -15,7 +14,6 @@ mod error;
 mod exit_code;
 mod help;
 mod log;
-mod plugged;
 mod printer;
 mod prove;
 mod verify;

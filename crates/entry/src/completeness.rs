@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::decode::{Decoded, Kind};
+use crate::decode::{Decoded, Kind, Known, Members};
 use crate::kind::LogKind;
 
 mod probe;
@@ -90,19 +90,23 @@ impl Field {
     /// The member that holds it.
     #[must_use]
     pub const fn member(self) -> &'static str {
+        self.known().as_str()
+    }
+
+    const fn known(self) -> Known {
         match self {
-            Self::Timestamp => "time",
-            Self::Session => "session",
-            Self::Agent => "agent",
-            Self::Server => "server",
-            Self::Tool => "tool",
-            Self::Input => "input",
-            Self::Status => "status",
-            Self::Response => "response",
-            Self::Latency => "latency_us",
-            Self::Classification => "classification",
-            Self::Policy => "policy",
-            Self::Correlation => "correlation",
+            Self::Timestamp => Known::Time,
+            Self::Session => Known::Session,
+            Self::Agent => Known::Agent,
+            Self::Server => Known::Server,
+            Self::Tool => Known::Tool,
+            Self::Input => Known::Input,
+            Self::Status => Known::Status,
+            Self::Response => Known::Response,
+            Self::Latency => Known::LatencyUs,
+            Self::Classification => Known::Classification,
+            Self::Policy => Known::Policy,
+            Self::Correlation => Known::Correlation,
         }
     }
 }
@@ -140,23 +144,21 @@ impl<'a> Completeness<'a> {
     /// Looks at the fields of a `call.end` or `call.import`; `None` for an entry of another kind.
     #[must_use]
     pub fn of(end: &'a Decoded) -> Option<Self> {
-        if !has_fields(end) {
+        if !has_fields(&end.header().kind) {
             return None;
         }
+        let members = end.view();
         Some(Self {
-            states: Field::ALL.map(|field| state::of(end, field, Reasons::All)),
+            states: Field::ALL.map(|field| state::of(members, field, Reasons::All)),
         })
     }
 
-    /// As [`Completeness::of`], but of several reasons why a field is absent only the first is given:
-    /// for whoever counts.
-    pub(crate) fn brief(end: &'a Decoded) -> Option<Self> {
-        if !has_fields(end) {
-            return None;
+    /// The same of the members of an entry that has the fields; of several reasons why a field is absent only
+    /// the first is given: for whoever counts.
+    pub(crate) fn brief(members: Members<'a>) -> Self {
+        Self {
+            states: Field::ALL.map(|field| state::of(members, field, Reasons::First)),
         }
-        Some(Self {
-            states: Field::ALL.map(|field| state::of(end, field, Reasons::First)),
-        })
     }
 
     /// Whether a field is there.
@@ -186,9 +188,6 @@ impl<'a> Completeness<'a> {
     }
 }
 
-fn has_fields(end: &Decoded) -> bool {
-    matches!(
-        end.header().kind,
-        Kind::CallEnd | Kind::Log(LogKind::CallImport)
-    )
+const fn has_fields(kind: &Kind) -> bool {
+    matches!(kind, Kind::CallEnd | Kind::Log(LogKind::CallImport))
 }

@@ -12,7 +12,6 @@ use affiant_tlog::checkpoint::Origin;
 use affiant_tlog::note::KeyName;
 use toml::Spanned;
 
-use super::archive;
 use super::file::{self, File};
 use super::settings::{AnchorSettings, CaFiles, DeviceKey, Settings, WitnessSettings};
 
@@ -54,7 +53,6 @@ pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
         redaction_rules: path(file.redaction.rule_file),
         import_token: path(file.import.token_file),
         anchors: anchors(at, file.anchor)?,
-        archive: archive::settings(at, file.archive)?,
         digest: Some(at.digest()),
         ..default
     })

@@ -16,7 +16,6 @@ pub(super) struct File {
     pub(super) anchor: Vec<Spanned<Anchor>>,
     pub(super) redaction: Redaction,
     pub(super) import: Import,
-    pub(super) archive: At<Archive>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,19 +94,4 @@ pub(super) struct Redaction {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Import {
     pub(super) token_file: At<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct Archive {
-    pub(super) url: At<String>,
-    pub(super) endpoint: At<String>,
-    pub(super) region: At<String>,
-    pub(super) credentials_file: At<String>,
-    pub(super) roots_file: At<String>,
-    pub(super) lock: At<String>,
-    pub(super) set_leaves: At<u64>,
-    pub(super) set_age_s: At<u64>,
-    pub(super) scrub_every_s: At<u64>,
-    pub(super) scrub_bytes_per_s: At<u64>,
 }

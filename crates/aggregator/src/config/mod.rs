@@ -6,7 +6,6 @@
 //! `--dev` needs no file: loopback addresses and a random log name are chosen once and kept in
 //! `dev.toml` in the data directory.
 
-mod archive;
 mod build;
 mod file;
 mod settings;
@@ -18,9 +17,7 @@ use affiant_config::Place;
 use fs_err as fs;
 
 pub use affiant_config::ConfigError;
-pub use settings::{
-    AnchorSettings, ArchiveLock, ArchiveSettings, CaFiles, DeviceKey, Settings, WitnessSettings,
-};
+pub use settings::{AnchorSettings, CaFiles, DeviceKey, Settings, WitnessSettings};
 
 use crate::files::{self, FileError};
 use crate::state::StateDir;

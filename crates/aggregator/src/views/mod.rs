@@ -14,7 +14,6 @@
 //! [`IDLE_EVERY`].
 
 mod driver;
-mod gauges;
 mod pen;
 
 use std::fmt;
@@ -24,8 +23,6 @@ use affiant_entry::Moment;
 use affiant_tlog::LeafIndex;
 
 pub(crate) use driver::{ViewCounts, Views};
-pub(crate) use gauges::OfParts;
-pub use gauges::{Gauge, Gauges};
 pub use pen::{Pen, RecordError};
 
 /// Something that is made from the leaves of the log.

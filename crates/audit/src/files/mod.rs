@@ -24,6 +24,7 @@ pub use pruned::root_at;
 use std::collections::BTreeMap;
 
 use affiant_entry::chain::Verdict;
+use affiant_entry::decode::Reader;
 use affiant_tlog::bundle::Bundle;
 use affiant_tlog::tile::{BundleId, Tile, TreeWriter};
 use affiant_tlog::{Checkpoint, Hash, TreeSize};
@@ -55,14 +56,14 @@ pub struct Read {
 
 impl Read {
     /// Reads a bundle: the file of that name, or the full one at its place, of which it is the
-    /// beginning.
+    /// beginning. The reader may be any; one that read similar entries before is faster.
     ///
     /// # Errors
     /// As [`Files::get`].
-    pub fn of<F: Files>(files: &F, id: BundleId) -> Result<Self, F::Error> {
+    pub fn of<F: Files>(files: &F, id: BundleId, reader: &mut Reader) -> Result<Self, F::Error> {
         for found in [id, id.to_full()] {
             if let Some(bytes) = files.get(&found.path())? {
-                return Ok(Self::parse(id, found, &bytes));
+                return Ok(Self::parse(id, found, &bytes, reader));
             }
         }
         Ok(Self {
@@ -74,13 +75,13 @@ impl Read {
 
     /// Reads the bytes of a bundle that was found under `found` where `id` was wanted.
     #[must_use]
-    pub fn parse(id: BundleId, found: BundleId, bytes: &[u8]) -> Self {
+    pub fn parse(id: BundleId, found: BundleId, bytes: &[u8], reader: &mut Reader) -> Self {
         let leaves = match Bundle::parse(found, bytes) {
             Ok(bundle) => Ok(bundle
                 .entries()
                 .iter()
                 .take(usize::from(id.width()))
-                .map(|entry| Leaf::read(entry))
+                .map(|entry| Leaf::read(reader, entry))
                 .collect()),
             Err(error) => Err(FileFault::Malformed {
                 reason: error.to_string(),

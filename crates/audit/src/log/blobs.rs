@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use affiant_entry::decode::{Decoded, Kind};
+use affiant_entry::decode::{Kind, View};
 use affiant_entry::{LogKind, chain::Verdict};
 use affiant_tlog::{Hash, LeafIndex};
 
@@ -107,33 +107,8 @@ impl BlobClaims {
     }
 }
 
-/// What one leaf says of blobs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeafBlobs {
-    /// Those it keeps outside of itself.
-    pub named: Vec<BlobHash>,
-    /// Those it says were destroyed.
-    pub erased: Vec<BlobHash>,
-}
-
-impl LeafBlobs {
-    /// Reads a leaf; one that is no entry says nothing. Whether who says it may say so is for the audit.
-    #[must_use]
-    pub fn of(leaf: &[u8]) -> Self {
-        let Ok(entry) = Decoded::parse_any_kind(leaf) else {
-            return Self::default();
-        };
-        let erases = entry.header().kind == Kind::Log(LogKind::Erase);
-        let id = entry.pointer("/erase/blob").filter(|_| erases);
-        Self {
-            named: named_by(&entry),
-            erased: id.and_then(|id| id_of(id.as_str()?)).into_iter().collect(),
-        }
-    }
-}
-
 /// The blobs that an entry names.
-pub(super) fn named_by(entry: &Decoded) -> Vec<BlobHash> {
+pub(super) fn named_by(entry: &View<'_>) -> Vec<BlobHash> {
     let kind = &entry.header().kind;
     let is_call = matches!(kind, Kind::CallBegin | Kind::CallEnd);
     let pointers: &[&str] = if is_call && has_blob(entry) {
@@ -147,7 +122,7 @@ pub(super) fn named_by(entry: &Decoded) -> Vec<BlobHash> {
     ids.filter_map(|id| id_of(id.as_str()?)).collect()
 }
 
-fn of_log(entry: &Decoded, kind: LogKind) -> &'static [&'static str] {
+fn of_log(entry: &View<'_>, kind: LogKind) -> &'static [&'static str] {
     match kind {
         LogKind::CallImport if has_blob(entry) => &["/input/blob", "/import/original"],
         LogKind::CallImport => &["/import/original"],
@@ -169,7 +144,7 @@ fn of_log(entry: &Decoded, kind: LogKind) -> &'static [&'static str] {
     }
 }
 
-fn has_blob(entry: &Decoded) -> bool {
+fn has_blob(entry: &View<'_>) -> bool {
     entry.member("input_form") == Some("\"blob\"")
 }
 

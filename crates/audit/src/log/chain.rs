@@ -206,14 +206,14 @@ impl Chain {
             self.boot_key = known_key;
         }
         self.feed(group, deep);
-        let last_kind = group.leaves.last().and_then(Leaf::entry);
+        let last = group.leaves.last().and_then(Leaf::header);
         self.last = Some(Last {
             boot: text.boot,
             seal: text.seal,
             next: text.next_seq(),
-            hash: group.seal.hash,
+            hash: group.seal.hash(),
             utc_us: text.utc_us,
-            stopped: last_kind.is_some_and(|entry| entry.header().kind == Kind::Stop),
+            stopped: last.is_some_and(|header| header.kind == Kind::Stop),
         });
         self.boot_key.clone().map(|key| (self.boot_at, key))
     }
@@ -318,8 +318,8 @@ impl Chain {
             to,
         });
         for (leaf, seq) in group.leaves.iter().zip(text.first.0..) {
-            if leaf.entry().is_none() && self.unreadable.len() < FINDINGS_MAX {
-                self.unreadable.push((text.boot, Seq(seq), leaf.hash));
+            if leaf.header().is_none() && self.unreadable.len() < FINDINGS_MAX {
+                self.unreadable.push((text.boot, Seq(seq), leaf.hash()));
             }
             leaf.push_into(&mut run.verifier);
         }

@@ -50,7 +50,7 @@ use affiant_entry::{BootId, SealText, SourceId, SpoolName};
 use affiant_tlog::note::Note;
 use affiant_tlog::{Checkpoint, CompactTree, Hash, LeafIndex, TreeSize, VerifierKey};
 
-pub use blobs::{BLOBS_MAX, BlobClaims, BlobFound, BlobHash, BlobVerdict, LeafBlobs};
+pub use blobs::{BLOBS_MAX, BlobClaims, BlobFound, BlobHash, BlobVerdict};
 pub use chain::INTERVALS_MAX;
 pub use fault::{Fault, Finding};
 pub use interval::{Edge, Interval, IntervalVerdict};
@@ -225,11 +225,10 @@ impl LogAudit {
         self.counts.leaves = self.tree.size().0;
         self.check_remembered();
         self.sources.blobs.name(at, leaf.hash(), &leaf.blobs);
-        let Some(entry) = leaf.entry() else {
+        let Some(header) = leaf.header() else {
             self.wait(at, leaf);
             return;
         };
-        let header = entry.header();
         if at.0 == 0 && self.own.is_none() && header.kind != Kind::Seal {
             self.own = Some(Own::new(header.source.clone()));
         }
@@ -310,7 +309,7 @@ impl LogAudit {
         if self.pending.is_empty() {
             self.pending_first = at;
         }
-        let bytes = leaf.bytes().len();
+        let bytes = leaf.bytes;
         let full = self.pending.len() >= GROUP_ENTRIES_MAX
             || self.pending_bytes.saturating_add(bytes) > PENDING_BYTES_MAX;
         if full {
@@ -450,15 +449,19 @@ impl LogAudit {
     // The aggregator's own entries.
 
     fn push_own(&mut self, at: LeafIndex, leaf: &Leaf) {
-        let (Some(own), Some(entry)) = (&mut self.own, leaf.entry()) else {
+        let (Some(own), Some(header)) = (&mut self.own, leaf.header()) else {
             return;
         };
         self.counts.own = self.counts.own.saturating_add(1);
-        let place = Place::source(own.id()).boot(entry.header().boot).at(at);
-        if let Some(fault) = own.take(entry) {
+        let place = Place::source(own.id()).boot(header.boot).at(at);
+        if let Some(fault) = own.take(header) {
             self.findings.add(Finding::new(place.clone(), fault));
         }
-        match said::Said::of(entry) {
+        let said = match leaf.entry() {
+            Some(entry) => said::Said::of(entry),
+            None => Ok(said::Said::Unknown(header.kind.to_string())),
+        };
+        match said {
             Ok(said) => self.interpret(at, place, said),
             Err(member) => self
                 .findings

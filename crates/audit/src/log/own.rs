@@ -1,6 +1,6 @@
 //! The aggregator's own chain: under no seal, but numbered like any other.
 
-use affiant_entry::decode::{Decoded, Kind};
+use affiant_entry::decode::{Header, Kind};
 use affiant_entry::{BootId, SourceId};
 
 use super::fault::Fault;
@@ -36,8 +36,7 @@ impl Own {
     }
 
     /// Takes its next entry; gives what is wrong with its place.
-    pub(super) fn take(&mut self, entry: &Decoded) -> Option<Fault> {
-        let header = entry.header();
+    pub(super) fn take(&mut self, header: &Header) -> Option<Fault> {
         let found = header.seq.map_or(u64::MAX, |seq| seq.0);
         if let Some(at) = header.at {
             self.last_utc_us = Some(

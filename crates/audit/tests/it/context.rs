@@ -2,6 +2,7 @@
 
 use affiant_audit::Verdict;
 use affiant_audit::log::Leaf;
+use affiant_entry::decode::Reader;
 use affiant_entry::record::{Context, ContextKind, ContextSource, Subject};
 use affiant_entry::{Body, Fact};
 use affiant_tlog::{CompactTree, leaf_hash};
@@ -146,7 +147,7 @@ fn facts_that_were_pruned_are_no_fault() {
     expectation.aggregator = Some(id(AGGREGATOR));
     let mut judge = audit(&[], &expectation).starting_behind(before);
     for leaf in &world.leaves[cut..] {
-        judge.push(Leaf::read(leaf));
+        judge.push(Leaf::read(&mut Reader::new(), leaf));
     }
     let report = judge.finish(&world.checkpoint());
     assert!(

@@ -3,6 +3,7 @@
 use affiant_audit::Verdict;
 use affiant_audit::files::{FilesCheck, FilesReport, Leftovers, Read};
 use affiant_audit::log::{AuditReport, Expectation};
+use affiant_entry::decode::Reader;
 use affiant_tlog::note::Note;
 use affiant_tlog::policy::PolicyReport;
 use affiant_tlog::{Checkpoint, LeafIndex};
@@ -41,8 +42,9 @@ pub(crate) fn check_with(
     expectation: Expectation,
 ) -> (FilesReport, AuditReport, Leftovers) {
     let mut check = FilesCheck::new(checkpoint.clone(), expectation, Vec::new());
+    let mut reader = Reader::new();
     for id in check.bundles() {
-        let Ok(read) = Read::of(stored, id);
+        let Ok(read) = Read::of(stored, id, &mut reader);
         let Ok(()) = check.push(read, stored);
     }
     let Ok((mut files, audit)) = check.finish(stored);

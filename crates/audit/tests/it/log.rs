@@ -2,14 +2,16 @@
 
 use affiant_audit::Verdict;
 use affiant_audit::log::{AuditReport, Leaf, LogAudit};
+use affiant_entry::decode::Reader;
 use affiant_tlog::LeafIndex;
 
 use super::world::{World, checkpoint, codes, verdicts};
 
 /// Pushes all leaves into a prepared judge.
 pub(crate) fn run(mut audit: LogAudit, leaves: &[Vec<u8>]) -> AuditReport {
+    let mut reader = Reader::new();
     for leaf in leaves {
-        audit.push(Leaf::read(leaf));
+        audit.push(Leaf::read(&mut reader, leaf));
     }
     audit.finish(&checkpoint(leaves))
 }

@@ -4,6 +4,7 @@
 use affiant_audit::Verdict;
 use affiant_audit::files::FilesReport;
 use affiant_audit::log::{AuditReport, BlobFound, BlobVerdict, Expectation, LogAudit};
+use affiant_entry::decode::Reader;
 
 use super::files::{check_with, long, verify_checkpoint};
 use super::stored::Stored;
@@ -232,8 +233,9 @@ fn what_a_verifier_remembers_of_pruned_leaves_still_counts() {
         let stored = without(&world, gone);
         let older = vec![super::world::checkpoint(older)];
         let mut check = FilesCheck::new(world.checkpoint(), expectation(), older);
+        let mut reader = Reader::new();
         for id in check.bundles() {
-            let Ok(read) = Read::of(&stored, id);
+            let Ok(read) = Read::of(&stored, id, &mut reader);
             let Ok(()) = check.push(read, &stored);
         }
         let Ok((_, audit)) = check.finish(&stored);

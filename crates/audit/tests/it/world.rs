@@ -1,6 +1,7 @@
 //! A log in a struct: sources with fixed keys, an aggregator that writes what a test tells it to.
 
 use affiant_audit::log::{AuditReport, Expectation, Finding, Leaf, LogAudit};
+use affiant_entry::decode::Reader;
 use affiant_entry::record::{
     Anchor, Boot, ChainGap, ChainGapReason, ChainRef, Erase, Fork, Gap, Heartbeat, KeyAction,
     KeyChange, LeafRef, Previous, Prune, Quarantine, RosterLeaf, Silence, Stop,
@@ -536,9 +537,10 @@ pub(crate) fn judge(leaves: &[Vec<u8>], expectation: &Expectation) -> AuditRepor
 }
 
 pub(crate) fn audit(leaves: &[Vec<u8>], expectation: &Expectation) -> LogAudit {
+    let mut reader = Reader::new();
     let mut audit = LogAudit::new(expectation.clone());
     for leaf in leaves {
-        audit.push(Leaf::read(leaf));
+        audit.push(Leaf::read(&mut reader, leaf));
     }
     audit
 }

@@ -61,11 +61,10 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         .enable_all()
         .build()
         .map_err(|error| ExpectedError::storage(&error))?;
-    let parts = crate::plugged::parts(&settings, &dir)?;
-    runtime.block_on(serve(settings, dir, parts))
+    runtime.block_on(serve(settings, dir))
 }
 
-async fn serve(settings: Settings, dir: StateDir, parts: Parts) -> Result<Exit, ExpectedError> {
+async fn serve(settings: Settings, dir: StateDir) -> Result<Exit, ExpectedError> {
     // Listened to before the first connection, so that no signal is lost.
     let signals = (
         signal(SignalKind::terminate()),
@@ -77,7 +76,7 @@ async fn serve(settings: Settings, dir: StateDir, parts: Parts) -> Result<Exit, 
             "signals cannot be listened to",
         ));
     };
-    let server = Server::start(settings, dir, parts).await;
+    let server = Server::start(settings, dir, Parts::default()).await;
     let server = server.map_err(|error| start_refused(&error))?;
     let addresses = server.addresses();
     say(&format!("log {} at {}", addresses.name, addresses.log));

@@ -6,7 +6,6 @@
 )]
 
 mod aggregator;
-mod archive;
 mod attacks;
 mod benign;
 mod commands;

@@ -34,6 +34,7 @@ mod group;
 mod head;
 pub(crate) mod reading;
 mod report;
+mod summary;
 mod verifier;
 
 pub use finding::{Fault, Finding, Place, Verdict};
@@ -41,4 +42,5 @@ pub use head::{HeadError, RememberedHead};
 pub use report::{
     ChainReport, Counts, Coverage, FINDINGS_MAX, FieldCoverage, HeadCheck, KeyUse, LastSeal,
 };
+pub use summary::Summary;
 pub use verifier::{ChainVerifier, Start, Tail};

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use super::finding::Fault;
 use super::group::Effect;
 use super::report::Coverage;
+use super::summary::Summary;
 use crate::codec::encode_seal;
-use crate::completeness::Completeness;
-use crate::decode::{Decoded, Kind};
+use crate::decode::{Decoded, Kind, Known, Members, Name};
 use crate::ids::{BootId, SealNumber};
 use crate::limits::clip;
 use crate::seal::SealText;
@@ -64,26 +64,24 @@ impl<'a> BootInfo<'a> {
 }
 
 /// What an entry does to the chain's state.
-pub(super) fn effect_of(entry: &Decoded, coverage: &mut Coverage) -> Effect {
+pub(super) fn effect_of(entry: &Summary, coverage: &mut Coverage) -> Effect {
     let header = entry.header();
     match (&header.kind, header.call) {
         (Kind::Boot, _) => Effect::Boot,
         (Kind::Stop, _) => Effect::Stop,
         (Kind::Anomaly, _) => Effect::Anomaly,
-        (Kind::Gap, _) => gap(entry),
+        (Kind::Gap, _) => entry.entry().map_or(Effect::Other, gap),
         (Kind::CallBegin, Some(call)) => Effect::Begin(call),
         (Kind::CallEnd, Some(call)) => {
-            let fields = Completeness::brief(entry);
-            let missing = fields.iter().flat_map(Completeness::missing).collect();
-            if let Some(fields) = &fields {
-                coverage.add(fields);
-            }
-            let reclosed = entry.member("closed_by").is_some();
+            let Some(end) = entry.call_end() else {
+                return Effect::Other;
+            };
+            coverage.count(end.fields);
             Effect::End {
                 call,
-                reclosed,
-                outcome_unknown: outcome_unknown(entry),
-                missing,
+                reclosed: end.reclosed,
+                outcome_unknown: end.outcome_unknown,
+                missing: end.fields.missing().collect(),
             }
         }
         (
@@ -102,21 +100,23 @@ pub(super) fn effect_of(entry: &Decoded, coverage: &mut Coverage) -> Effect {
     }
 }
 
-fn outcome_unknown(end: &Decoded) -> bool {
+/// Whether a `call.end` says that nobody knows how the call ended.
+pub(super) fn outcome_unknown(end: Members<'_>) -> bool {
     #[derive(Deserialize)]
     struct Status<'a> {
         #[serde(borrow)]
         reason: Cow<'a, str>,
     }
+    const REASON: Name = Name::of("reason");
     let plainly = end
-        .children("status")
-        .and_then(|status| status.find("reason"))
+        .children(Known::Status)
+        .and_then(|status| status.find(REASON))
         .filter(|reason| !reason.contains('\\'));
     if let Some(reason) = plainly {
         return reason == "\"outcome-unknown\"";
     }
     let status = end
-        .member("status")
+        .known(Known::Status)
         .and_then(|raw| serde_json::from_str::<Status<'_>>(raw).ok());
     status.is_some_and(|status| status.reason == "outcome-unknown")
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::decode::is_plain;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// The sort of a value.
@@ -35,7 +36,7 @@ impl<'a> Probe<'a> {
             [b'{', ..] => raw
                 .strip_prefix("{\"absent\":\"")
                 .and_then(|rest| rest.strip_suffix("\"}"))
-                .filter(|reason| !reason.is_empty() && !reason.contains(['"', '\\']))
+                .filter(|reason| !reason.is_empty() && is_plain(reason))
                 .map(|reason| Self::Absent(Cow::Borrowed(reason))),
             _ => None,
         };

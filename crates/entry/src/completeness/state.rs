@@ -10,7 +10,23 @@ use serde::Deserialize;
 
 use super::probe::Probe;
 use super::{Field, State};
-use crate::decode::{Children, Decoded};
+use crate::decode::{Children, Known, Members, Name};
+
+const ID: Name = Name::of("id");
+const ROLE: Name = Name::of("role");
+const USER: Name = Name::of("user");
+const TOKEN: Name = Name::of("token");
+const VERSION: Name = Name::of("version");
+const NAME: Name = Name::of("name");
+const IN_MANIFEST: Name = Name::of("in_manifest");
+const MANIFEST: Name = Name::of("manifest");
+const REASON: Name = Name::of("reason");
+const REQUEST_ID: Name = Name::of("request_id");
+const LEVEL: Name = Name::of("level");
+const DECISION: Name = Name::of("decision");
+const CODE: Name = Name::of("code");
+const BYTES: Name = Name::of("bytes");
+const ABSENT: Name = Name::of("absent");
 
 /// How many of the reasons are wanted why a field of several facts is absent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,15 +35,15 @@ pub(super) enum Reasons {
     First,
 }
 
-pub(super) fn of(end: &Decoded, field: Field, reasons: Reasons) -> State<'_> {
+pub(super) fn of<'a>(end: Members<'a>, field: Field, reasons: Reasons) -> State<'a> {
     // The strict reader has read it.
     if field == Field::Timestamp {
         return State::Present;
     }
-    let Some(raw) = end.member(field.member()) else {
+    let Some(raw) = end.known(field.known()) else {
         return State::Missing;
     };
-    let found = end.children(field.member()).map_or_else(
+    let found = end.children(field.known()).map_or_else(
         || of_any(end, field, raw, reasons),
         |object| of_object(field, object, reasons).or_else(|| of_any(end, field, raw, reasons)),
     );
@@ -42,45 +58,45 @@ fn of_object<'a>(field: Field, object: Children<'a>, reasons: Reasons) -> Option
     };
     let is_text = |name| fact(name).map(|probe| present_if(probe == Probe::Text));
     match field {
-        Field::Session => Some(all([("id", fact("id")?)], reasons)),
+        Field::Session => Some(all([("id", fact(ID)?)], reasons)),
         Field::Agent => {
-            let (role, user, token) = (fact("role")?, fact("user")?, fact("token")?);
+            let (role, user, token) = (fact(ROLE)?, fact(USER)?, fact(TOKEN)?);
             Some(all(
                 [("role", role), ("user", user), ("token", token)],
                 reasons,
             ))
         }
         Field::Server => {
-            let (id, version) = (fact("id")?, fact("version")?);
+            let (id, version) = (fact(ID)?, fact(VERSION)?);
             Some(all([("id", id), ("version", version)], reasons))
         }
         Field::Tool => Some(tool(
             Tool {
-                name: fact("name")?,
-                in_manifest: fact("in_manifest")?,
-                manifest: fact("manifest")?,
+                name: fact(NAME)?,
+                in_manifest: fact(IN_MANIFEST)?,
+                manifest: fact(MANIFEST)?,
             },
             reasons,
         )),
-        Field::Status => match object.find("code") {
-            Some(code) => Some(status(plain(code)?, &fact("reason")?)),
+        Field::Status => match object.find(CODE) {
+            Some(code) => Some(status(plain(code)?, &fact(REASON)?)),
             None => Some(State::Missing),
         },
         Field::Correlation => {
-            let (id, request_id) = (fact("id")?, fact("request_id")?);
+            let (id, request_id) = (fact(ID)?, fact(REQUEST_ID)?);
             Some(all([("id", id), ("request_id", request_id)], reasons))
         }
         // An object is one fact as a whole, unless it says that there is none.
-        _ if object.find("absent").is_some() => None,
-        Field::Response => Some(present_if(object.find("bytes").is_some_and(is_u64))),
-        Field::Classification => is_text("level"),
-        Field::Policy => is_text("decision"),
+        _ if object.find(ABSENT).is_some() => None,
+        Field::Response => Some(present_if(object.find(BYTES).is_some_and(is_u64))),
+        Field::Classification => is_text(LEVEL),
+        Field::Policy => is_text(DECISION),
         Field::Timestamp | Field::Input | Field::Latency => None,
     }
 }
 
 /// The field is anything.
-fn of_any<'a>(end: &'a Decoded, field: Field, raw: &'a str, reasons: Reasons) -> Option<State<'a>> {
+fn of_any<'a>(end: Members<'a>, field: Field, raw: &'a str, reasons: Reasons) -> Option<State<'a>> {
     match field {
         Field::Timestamp => Some(State::Present),
         Field::Session => read(raw).map(|Session { id }| all([("id", id)], reasons)),
@@ -177,9 +193,9 @@ fn tool(tool: Tool<'_>, reasons: Reasons) -> State<'_> {
     }
 }
 
-fn input<'a>(end: &'a Decoded, raw: &'a str) -> Option<State<'a>> {
+fn input<'a>(end: Members<'a>, raw: &'a str) -> Option<State<'a>> {
     let kept = || read::<Kept<'_>>(raw);
-    match plain(end.member("input_form")?)? {
+    match plain(end.known(Known::InputForm)?)? {
         "value" => Some(State::Present),
         "blob" => kept()
             .filter(|k| k.blob == Probe::Text && k.commit == Probe::Text)

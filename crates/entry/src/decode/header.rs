@@ -1,6 +1,7 @@
 //! The members every entry begins with.
 
-use super::{DecodeError, Kind};
+use super::scan::Scan;
+use super::{DecodeError, Kind, Known};
 use crate::codec::ENTRY_VERSION;
 use crate::ids::{BootId, CallId, SealNumber, Seq, SourceId};
 use crate::limits::{INTEGER_MAX, clip};
@@ -46,8 +47,10 @@ impl Header {
     /// # Errors
     /// As [`Decoded::parse_any_kind`](super::Decoded::parse_any_kind).
     pub fn parse_any_kind(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (text, scan) = super::read(bytes)?;
-        Self::of(|name| scan.find(text, name))
+        let text = super::text_of(bytes)?;
+        let mut scan = Scan::default();
+        super::read(text, &mut scan, &mut Vec::new())?;
+        Self::of(text, &scan)
     }
 
     pub(super) fn known_kind(&self) -> Result<(), DecodeError> {
@@ -60,26 +63,31 @@ impl Header {
     }
 
     /// From raw members; the version is judged before anything else.
-    pub(super) fn of<'a>(find: impl Fn(&str) -> Option<&'a str>) -> Result<Self, DecodeError> {
-        let need = |member| find(member).ok_or(DecodeError::Missing { member });
-        let found = integer("v", need("v")?)?;
+    pub(super) fn of(entry: &str, scan: &Scan) -> Result<Self, DecodeError> {
+        let find = |known| scan.known(entry, known);
+        let need = |known: Known| {
+            let member = known.as_str();
+            find(known).ok_or(DecodeError::Missing { member })
+        };
+        let found = integer("v", need(Known::V)?)?;
         if found != ENTRY_VERSION {
             return Err(DecodeError::Version { found });
         }
-        let kind = Kind::of(word("kind", need("kind")?)?);
-        let source = text("source", need("source")?, |t| SourceId::new(t).ok())?;
-        let boot = text("boot", need("boot")?, |t| {
+        let kind = Kind::of(word("kind", need(Known::Kind)?)?);
+        let source = text("source", need(Known::Source)?, |t| SourceId::new(t).ok())?;
+        let boot = text("boot", need(Known::Boot)?, |t| {
             canonical(t, BootId::parse(t).ok())
         })?;
-        let seal = find("seal")
+        let seal = find(Known::Seal)
             .map(|raw| integer("seal", raw))
             .transpose()?
             .map(SealNumber);
         if !kind.needs_place() {
-            need("seal")?;
-            need("note")?;
-            for member in ["seq", "call", "time", "mono_us"] {
-                if find(member).is_some() {
+            need(Known::Seal)?;
+            need(Known::Note)?;
+            for known in [Known::Seq, Known::Call, Known::Time, Known::MonoUs] {
+                if find(known).is_some() {
+                    let member = known.as_str();
                     return Err(DecodeError::Unexpected { member });
                 }
             }
@@ -93,7 +101,7 @@ impl Header {
                 at: None,
             });
         }
-        let call = find("call")
+        let call = find(Known::Call)
             .map(|raw| text("call", raw, |t| canonical(t, CallId::parse(t).ok())))
             .transpose()?;
         if seal.is_some() && !matches!(kind, Kind::Unknown(_)) {
@@ -102,9 +110,9 @@ impl Header {
         if kind.needs_call() && call.is_none() {
             return Err(DecodeError::Missing { member: "call" });
         }
-        let seq = Seq(integer("seq", need("seq")?)?);
-        let utc_us = text("time", need("time")?, time)?;
-        let mono_us = integer("mono_us", need("mono_us")?)?;
+        let seq = Seq(integer("seq", need(Known::Seq)?)?);
+        let utc_us = text("time", need(Known::Time)?, time)?;
+        let mono_us = integer("mono_us", need(Known::MonoUs)?)?;
         let at = Some(Moment { utc_us, mono_us });
         Ok(Self {
             kind,

@@ -18,10 +18,17 @@
 //! Signatures and places in a chain (`chain`), whether the twelve fields are there
 //! (`completeness`), members this version does not know: they are kept.
 
+mod cursor;
 mod error;
 mod header;
+mod members;
+mod name;
+mod reader;
 mod scan;
+mod scanner;
+mod shape;
 mod text;
+mod view;
 
 use serde_json::Value;
 
@@ -29,11 +36,16 @@ pub use crate::kind::Kind;
 pub use crate::reclose::{Reclosed, reclose};
 pub use error::DecodeError;
 pub use header::Header;
+pub use reader::Reader;
+pub use view::View;
 
 use crate::ids::SealNumber;
 use crate::limits::ENTRY_BYTES_MAX;
+pub(crate) use members::Members;
+pub(crate) use name::{Known, Name};
 pub(crate) use scan::Children;
 use scan::Scan;
+pub(crate) use text::is_plain;
 
 /// One entry that was read strictly, with its bytes.
 #[derive(Debug, Clone)]
@@ -59,8 +71,10 @@ impl Decoded {
     /// # Errors
     /// As [`Decoded::parse`], without [`DecodeError::UnknownKind`].
     pub fn parse_any_kind(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let (text, scan) = read(bytes)?;
-        let header = Header::of(|name| scan.find(text, name))?;
+        let text = text_of(bytes)?;
+        let mut scan = Scan::default();
+        read(text, &mut scan, &mut Vec::new())?;
+        let header = Header::of(text, &scan)?;
         Ok(Self {
             text: text.to_owned(),
             header,
@@ -86,9 +100,12 @@ impl Decoded {
         self.scan.find(&self.text, name)
     }
 
-    /// The members of a top-level member, where it is an object, plainly spelled and not `input`.
-    pub(crate) fn children(&self, name: &str) -> Option<Children<'_>> {
-        self.scan.children(&self.text, name)
+    /// Its members, without its bytes.
+    pub(crate) const fn view(&self) -> Members<'_> {
+        Members {
+            text: self.text.as_str(),
+            scan: &self.scan,
+        }
     }
 
     /// The top-level members in order: name and raw JSON.
@@ -102,16 +119,7 @@ impl Decoded {
     /// Numbers keep their value, not their spelling: use [`Decoded::member`] where spelling matters.
     #[must_use]
     pub fn pointer(&self, pointer: &str) -> Option<Value> {
-        let path = pointer.strip_prefix('/')?;
-        let (first, rest) = path
-            .split_once('/')
-            .map_or((path, None), |(first, rest)| (first, Some(rest)));
-        let name = first.replace("~1", "/").replace("~0", "~");
-        let mut value: Value = serde_json::from_str(self.member(&name)?).ok()?;
-        match rest {
-            None => Some(value),
-            Some(rest) => value.pointer_mut(&format!("/{rest}")).map(Value::take),
-        }
+        self.view().pointer(pointer)
     }
 
     /// The whole entry as a JSON value, for queries and display; never to be hashed or written back.
@@ -137,20 +145,26 @@ impl Decoded {
     }
 }
 
-/// The text of an entry, and what stands where in it.
-fn read(bytes: &[u8]) -> Result<(&str, Scan), DecodeError> {
+/// The bytes of an entry as text, if they can be one.
+fn text_of(bytes: &[u8]) -> Result<&str, DecodeError> {
     if bytes.len() > ENTRY_BYTES_MAX {
         return Err(DecodeError::TooLong { bytes: bytes.len() });
     }
     let text = str::from_utf8(bytes).map_err(|error| DecodeError::NotUtf8 {
         offset: error.valid_up_to(),
     })?;
-    if !text.starts_with('{') || !text.ends_with('}') {
-        return Err(DecodeError::NotOneLine);
+    if text.starts_with('{') && text.ends_with('}') {
+        Ok(text)
+    } else {
+        Err(DecodeError::NotOneLine)
     }
-    match Scan::read(text) {
+}
+
+/// What stands where in the text of an entry.
+fn read(text: &str, scan: &mut Scan, values: &mut Vec<shape::Value>) -> Result<(), DecodeError> {
+    match scanner::read(text, scan, values) {
         // The scanner takes no line breaks; here is why it did not.
         Err(_) if text.contains(['\n', '\r']) => Err(DecodeError::NotOneLine),
-        read => read.map(|scan| (text, scan)),
+        read => read,
     }
 }

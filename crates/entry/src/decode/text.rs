@@ -121,10 +121,12 @@ fn digits(rest: &[u8], from: usize) -> usize {
 
 /// A number for a name: equal names have equal ones, and most others differ. The first eight bytes, with
 /// length and last byte over them.
-pub(super) fn key(name: &[u8]) -> u64 {
+pub(super) const fn key(name: &[u8]) -> u64 {
     let mut first = [0; 8];
-    for (to, from) in first.iter_mut().zip(name) {
-        *to = *from;
+    let (mut from, mut to) = (name, first.as_mut_slice());
+    while let ([byte, rest @ ..], [place, places @ ..]) = (from, to) {
+        *place = *byte;
+        (from, to) = (rest, places);
     }
     mix(u64::from_le_bytes(first), name.len(), name.last())
 }
@@ -150,10 +152,16 @@ pub(super) fn key_at(bytes: &[u8], start: usize, end: usize) -> u64 {
 }
 
 #[inline]
-fn mix(first: u64, length: usize, last: Option<&u8>) -> u64 {
-    let length = u64::try_from(length).unwrap_or(u64::MAX);
-    let last = u64::from(last.copied().unwrap_or(0));
-    first ^ (length << 56) ^ (last << 48)
+#[expect(
+    clippy::as_conversions,
+    reason = "`From` is not const; the length of a name in memory fits"
+)]
+const fn mix(first: u64, length: usize, last: Option<&u8>) -> u64 {
+    let last = match last {
+        Some(last) => *last as u64,
+        None => 0,
+    };
+    first ^ ((length as u64) << 56) ^ (last << 48)
 }
 
 /// A name with its escapes resolved. Its spelling has been checked.
@@ -161,4 +169,10 @@ fn mix(first: u64, length: usize, last: Option<&u8>) -> u64 {
 pub(super) fn resolve(spelled: &str) -> Cow<'_, str> {
     let quoted = format!("\"{spelled}\"");
     serde_json::from_str::<String>(&quoted).map_or(Cow::Borrowed(spelled), Cow::Owned)
+}
+
+/// Whether a piece of the inside of a string ends before the string does, without an escape: whoever read the
+/// string knows that it has no control character.
+pub(crate) fn is_plain(piece: &str) -> bool {
+    skip_plain(piece.as_bytes()) == piece.len()
 }

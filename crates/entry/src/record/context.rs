@@ -192,8 +192,8 @@ impl Context {
 
 /// The text of a member of a member; `None` if there is none, or it is empty.
 fn text(entry: &Decoded, member: &str, name: &str) -> Option<String> {
-    let text = match entry.children(member) {
-        Some(object) => serde_json::from_str(object.find(name)?).ok()?,
+    let text = match entry.view().children_of(member) {
+        Some(object) => serde_json::from_str(object.find_text(name)?).ok()?,
         None => entry
             .pointer(&format!("/{member}/{name}"))?
             .as_str()?

@@ -1,8 +1,10 @@
 //! The scanner against serde, on honest entries and on whatever becomes of them.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
 use affiant_entry::completeness::{Completeness, Field};
+use affiant_entry::decode::{Reader, View};
 use affiant_entry::limits::ENTRY_BYTES_MAX;
 use affiant_entry::reclose::reclose;
 use affiant_entry::{DecodeError, Decoded, Header};
@@ -18,6 +20,7 @@ fn agree(bytes: &[u8]) {
     let ours = Decoded::parse_any_kind(bytes);
     let header = Header::parse_any_kind(bytes);
     assert_eq!(ours.is_ok(), header.is_ok(), "{}", text());
+    memory_agrees(bytes, &ours);
     match (reference::members(bytes), ours) {
         (Ok(theirs), Ok(ours)) => {
             assert_eq!(ours.members().collect::<Vec<_>>(), theirs, "{}", text());
@@ -48,6 +51,32 @@ fn agree(bytes: &[u8]) {
         | (Err(Refused::Duplicate), Err(DecodeError::Duplicate { .. })) => {}
         (theirs, ours) => panic!("serde says {theirs:?}, we say {ours:?}: {}", text()),
     }
+}
+
+thread_local! {
+    /// Has read all that this thread's tests have asked about so far.
+    static READER: RefCell<(Reader, u32)> = RefCell::default();
+}
+
+/// Whatever a reader has read before, it says the same.
+#[track_caller]
+fn memory_agrees(bytes: &[u8], fresh: &Result<Decoded, DecodeError>) {
+    READER.with_borrow_mut(|state| {
+        let (reader, asked) = state;
+        // What it saw last are the shapes that it tries first.
+        if asked.is_multiple_of(20) {
+            let all = HONEST.iter();
+            all.for_each(|item| assert!(reader.read(item).is_ok()));
+        }
+        *asked += 1;
+        let read = reader.read(bytes).map(View::into_decoded);
+        assert_eq!(
+            format!("{read:?}"),
+            format!("{fresh:?}"),
+            "{}",
+            String::from_utf8_lossy(bytes)
+        );
+    });
 }
 
 #[track_caller]

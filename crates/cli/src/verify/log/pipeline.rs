@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use affiant_audit::files::{FilesCheck, Read};
+use affiant_entry::decode::Reader;
 use affiant_tlog::tile::BundleId;
 
 use super::source::{ReadError, Source};
@@ -43,6 +44,7 @@ pub(super) fn run(
     std::thread::scope(|scope| {
         for _ in 0..workers.min(ids.len()) {
             scope.spawn(|| {
+                let mut reader = Reader::new();
                 loop {
                     let mut state = lock();
                     while !state.over && state.next >= state.judged + window {
@@ -54,7 +56,7 @@ pub(super) fn run(
                     };
                     state.next += 1;
                     drop(state);
-                    let read = Read::of(source, *id);
+                    let read = Read::of(source, *id, &mut reader);
                     lock().ready.insert(at, read);
                     moved.notify_all();
                 }

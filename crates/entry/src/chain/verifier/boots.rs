@@ -6,13 +6,12 @@ use super::{ChainVerifier, Life, Link};
 use crate::chain::finding::{Fault, Place};
 use crate::chain::reading::{BootInfo, Previous, spell};
 use crate::chain::report::bump;
-use crate::decode::{Decoded, Kind};
+use crate::decode::{Decoded, Header, Kind};
 use crate::ids::SpoolName;
 use crate::rotation::{Rotation, split_notes};
 
 impl ChainVerifier {
-    pub(super) fn enter_boot(&mut self, entry: &Decoded) {
-        let header = entry.header();
+    pub(super) fn enter_boot(&mut self, header: &Header, entry: Option<&Decoded>) {
         let place = Place::Boot { boot: header.boot };
         if self.group.count() > 0 {
             let entries = self.group.count();
@@ -28,9 +27,9 @@ impl ChainVerifier {
             next_seal: None,
             key: None,
         };
-        if header.kind == Kind::Boot {
+        if let (Kind::Boot, Some(boot)) = (&header.kind, entry) {
             (life.next_seq, life.next_seal) = (Some(0), Some(0));
-            life.key = self.read_boot(entry, at_start);
+            life.key = self.read_boot(boot, at_start);
         } else if at_start {
             self.miss_start();
         } else {

@@ -6,7 +6,8 @@ use super::ChainVerifier;
 use crate::chain::finding::{Fault, Place};
 use crate::chain::group::{Effect, Said};
 use crate::chain::reading::{effect_of, spell};
-use crate::decode::{DecodeError, Decoded, Header, Kind};
+use crate::chain::summary::Summary;
+use crate::decode::{DecodeError, Header, Kind};
 use crate::ids::{Seq, SpoolName};
 use crate::limits::{GROUP_ENTRIES_MAX, clip};
 
@@ -44,7 +45,7 @@ impl ChainVerifier {
         }
     }
 
-    pub(super) fn push_entry(&mut self, entry: &Decoded, leaf: Hash) {
+    pub(super) fn push_entry(&mut self, entry: &Summary) {
         let header = entry.header();
         self.check_source(header);
         let begins = self
@@ -52,7 +53,7 @@ impl ChainVerifier {
             .as_ref()
             .is_none_or(|life| life.boot != header.boot);
         if begins {
-            self.enter_boot(entry);
+            self.enter_boot(header, entry.entry());
         }
         let seq = header.seq.unwrap_or(Seq(0));
         let place = Place::Entry {
@@ -85,7 +86,7 @@ impl ChainVerifier {
         }
         let effect = effect_of(entry, &mut self.group.coverage);
         self.add_leaf(
-            leaf,
+            entry.leaf(),
             Said {
                 seq,
                 utc_us: header.at.map(|at| at.utc_us),

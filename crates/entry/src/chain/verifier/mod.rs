@@ -14,7 +14,8 @@ use super::finding::{Fault, Finding, Place};
 use super::group::Group;
 use super::head::RememberedHead;
 use super::report::{Counts, Coverage, FINDINGS_MAX, LastSeal, bump};
-use crate::decode::{Decoded, Kind};
+use super::summary::Summary;
+use crate::decode::{Kind, Reader};
 use crate::ids::{BootId, SourceId, SpoolName};
 use crate::limits::clip;
 use crate::rotation::Trust;
@@ -46,6 +47,7 @@ pub enum Tail {
 /// Judges one spool's chain, entry by entry. See the [module](crate::chain).
 #[derive(Debug)]
 pub struct ChainVerifier {
+    reader: Reader,
     trust: Trust,
     expected: Option<RememberedHead>,
     start: Start,
@@ -105,6 +107,7 @@ impl ChainVerifier {
     #[must_use]
     pub fn new(trust: Trust, expected: Option<RememberedHead>) -> Self {
         Self {
+            reader: Reader::new(),
             trust,
             expected,
             start: Start::Genesis,
@@ -154,19 +157,21 @@ impl ChainVerifier {
 
     /// Takes the next entry, seals among them, in the order of the spool.
     pub fn push(&mut self, bytes: &[u8]) {
-        match Decoded::parse_any_kind(bytes) {
-            Ok(entry) => self.push_read(&entry, leaf_hash(bytes)),
+        match self.reader.read(bytes) {
+            Ok(entry) => {
+                let entry = Summary::of(entry, leaf_hash(bytes));
+                self.push_read(&entry);
+            }
             Err(error) => self.push_unreadable(bytes, &error),
         }
     }
 
     /// [`ChainVerifier::push`] for an entry that was read and hashed before, perhaps on another core.
-    /// Believes the caller that `leaf` is the RFC 6962 leaf hash of the entry's bytes.
-    pub fn push_read(&mut self, entry: &Decoded, leaf: Hash) {
-        if entry.header().kind == Kind::Seal {
-            self.push_seal(entry, leaf);
-        } else {
-            self.push_entry(entry, leaf);
+    pub fn push_read(&mut self, entry: &Summary) {
+        if entry.header().kind != Kind::Seal {
+            self.push_entry(entry);
+        } else if let Some(seal) = entry.entry() {
+            self.push_seal(seal, entry.leaf());
         }
     }
 

@@ -20,7 +20,7 @@ impl ChainVerifier {
             .as_ref()
             .is_none_or(|life| life.boot != header.boot)
         {
-            self.enter_boot(entry);
+            self.enter_boot(header, Some(entry));
         }
         let seal = header.seal.unwrap_or(SealNumber(0));
         let place = Place::Seal {
