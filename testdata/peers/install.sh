@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/, venv-tlog/, venv-s3/.
+# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/, venv-tlog/, venv-s3/, venv-sql/.
 #
 # Needs the programs of packages.txt (installed where apt-get may), npm, python3 >= 3.10 and >= 3.12 with
 # venv, and the configured package registries.
@@ -66,5 +66,6 @@ fi
 python_packages requirements.txt venv "$python"
 python_packages requirements-proxy.txt venv-proxy "$python"
 python_packages requirements-s3.txt venv-s3 "$python"
+python_packages requirements-sql.txt venv-sql "$python"
 newer=$(interpreter 12)
 python_packages requirements-tlog.txt venv-tlog "$newer"

@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "affiant-tlog",
         ],
     ),
+    ("affiant-store", &["affiant-entry", "affiant-tlog"]),
     ("affiant-verify-wasm", &["affiant-audit"]),
     ("affiant-kernel-clock", &[]),
     (
@@ -56,6 +57,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "affiant-log",
             "affiant-policy",
             "affiant-spool",
+            "affiant-store",
             "affiant-tlog",
         ],
     ),
@@ -98,6 +100,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "affiant-aggregator",
             "affiant-log",
             "affiant-archive",
+            "affiant-store",
             "affiant-cli",
             "affiant-demo-server",
             "affiant-conformance-server",
