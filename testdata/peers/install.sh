@@ -16,12 +16,16 @@ fail() { echo "error: $*" >&2; exit 1; }
 
 # Debian packages of the tests, each with a program that shows it is there: a TSA and a token to judge
 # anchors and log keys with, a browser for the verifier's page, hosts of our own
+# where daemons are, which not every user looks into
+PATH=$PATH:/usr/sbin
 missing=
 while read -r program package; do
   command -v "$program" >/dev/null || missing="$missing $package"
 done <"$here/packages.txt"
 if [ -n "$missing" ]; then
   [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || fail "missing packages:$missing"
+  # The tests start a directory of their own; the system shall have none.
+  ! command -v debconf-set-selections >/dev/null || echo "slapd slapd/no_configuration boolean true" | debconf-set-selections
   # shellcheck disable=SC2086
   { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; } \
     >"$dir/apt.log" 2>&1 || { cat -- "$dir/apt.log" >&2; fail "apt-get install$missing failed"; }

@@ -26,6 +26,7 @@ pub mod clock;
 pub mod config;
 mod core;
 mod doors;
+mod enrich;
 mod enrol;
 mod entropy;
 pub mod files;

@@ -24,6 +24,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 
 use crate::anchors::{AnchorCounts, Anchors};
+use crate::enrich::{EnrichMetrics, Enriching};
 use crate::views::ViewCounts;
 
 /// Counts of one source since the process started; entries, without seals, where not said otherwise.
@@ -126,6 +127,7 @@ impl Metrics {
         log: affiant_log::Log,
         anchors: Arc<Anchors>,
         views: Vec<Arc<ViewCounts>>,
+        enriching: Option<Arc<Enriching>>,
     ) -> Self {
         let sources = Arc::<BySource>::default();
         let mut registry = Registry::with_prefix("affiant");
@@ -139,6 +141,9 @@ impl Metrics {
             failing.clone(),
         );
         registry.register_collector(Box::new(Anchored(anchors)));
+        if let Some(enriching) = enriching {
+            registry.register_collector(Box::new(EnrichMetrics(enriching)));
+        }
         Self {
             registry,
             sources,

@@ -23,6 +23,7 @@ use crate::ca::{Authority, CaError};
 use crate::chains::Chains;
 use crate::config::{self, Settings, WitnessSettings};
 use crate::core::Core;
+use crate::enrich::{Enriching, Enrichment};
 use crate::files::{self, FileError};
 use crate::index::{FollowSource, Follower, Index};
 use crate::ingest::Budget;
@@ -195,12 +196,16 @@ impl Server {
             config::keep_dev(&dir, &settings, ingest_at, api_at)?;
         }
         let (rules, digest) = doors::rules(&settings)?;
+        let mut parts = parts;
+        let enrichment = Enrichment::open(&settings.enrich, &dir.enrich(), &settings.own_id)?;
+        parts.views.extend(enrichment.iter().map(Enrichment::view));
+        let enriching = enrichment.as_ref().map(Enrichment::counts);
         let names = parts.views.iter().map(|view| view.name());
         let counts: Vec<_> = names.map(ViewCounts::new).map(Arc::new).collect();
         let opening = {
             let (settings, dir) = (settings.clone(), dir.clone());
             let counts = counts.clone();
-            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts))
+            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts, enriching))
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
@@ -216,6 +221,7 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         let anchoring = core.anchors.start(&core.ledger, &stopped);
         let anchoring = anchoring.map_err(std::io::Error::other)?;
+        let reading = enrichment.map_or_else(Vec::new, |sources| sources.start(&stopped));
         let pen = Pen::new(core.ledger.clone(), tokio::runtime::Handle::current());
         let heads = core.ledger.log().subscribe();
         let views = Views::start(parts.views, &counts, &pen, &heads, &stopped)?;
@@ -230,6 +236,7 @@ impl Server {
             tokio::spawn(rounds.run(stopped)),
         ];
         tasks.extend(anchoring);
+        tasks.extend(reading);
         let addresses = addresses(&settings, ingest_at, api_at);
         files::write_json(&dir.serve_json(), &addresses, 0o644)?;
         Ok(Self {
@@ -280,6 +287,7 @@ fn open(
     dir: &StateDir,
     digest: Option<String>,
     views: Vec<Arc<ViewCounts>>,
+    enriching: Option<Arc<Enriching>>,
 ) -> Result<Core, StartError> {
     let now = clock::now().utc_us;
     let keys = LogKeys::open(settings, dir)?;
@@ -306,7 +314,12 @@ fn open(
         digest,
     );
     let anchors = Arc::new(Anchors::open(&settings.anchors)?);
-    let metrics = Arc::new(Metrics::new(log.clone(), Arc::clone(&anchors), views));
+    let metrics = Arc::new(Metrics::new(
+        log.clone(),
+        Arc::clone(&anchors),
+        views,
+        enriching,
+    ));
     Ok(Core {
         dir: dir.clone(),
         log_name: settings.log_name.clone(),

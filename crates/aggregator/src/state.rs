@@ -106,6 +106,12 @@ impl StateDir {
         self.state().join("roster")
     }
 
+    /// `state/enrich/`: what sources of facts said last. May hold personal data.
+    #[must_use]
+    pub fn enrich(&self) -> PathBuf {
+        self.state().join("enrich")
+    }
+
     /// `ca/`.
     #[must_use]
     pub fn ca(&self) -> PathBuf {

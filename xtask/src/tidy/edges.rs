@@ -16,11 +16,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["affiant-entry", "affiant-log", "affiant-tlog"],
     ),
     ("affiant-audit", &["affiant-entry", "affiant-tlog"]),
+    ("affiant-enrich", &["affiant-config", "affiant-entry"]),
     (
         "affiant-aggregator",
         &[
             "affiant-audit",
             "affiant-config",
+            "affiant-enrich",
             "affiant-entry",
             "affiant-kernel-clock",
             "affiant-log",
@@ -98,6 +100,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         &[
             "affiant-agent",
             "affiant-aggregator",
+            "affiant-enrich",
             "affiant-log",
             "affiant-archive",
             "affiant-store",

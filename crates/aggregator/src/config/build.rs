@@ -53,6 +53,7 @@ pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
         redaction_rules: path(file.redaction.rule_file),
         import_token: path(file.import.token_file),
         anchors: anchors(at, file.anchor)?,
+        enrich: affiant_enrich::config::settings(at, file.enrich)?,
         digest: Some(at.digest()),
         ..default
     })

@@ -14,6 +14,7 @@ pub(super) struct File {
     pub(super) roster: Roster,
     pub(super) witness: Witness,
     pub(super) anchor: Vec<Spanned<Anchor>>,
+    pub(super) enrich: affiant_enrich::config::File,
     pub(super) redaction: Redaction,
     pub(super) import: Import,
 }

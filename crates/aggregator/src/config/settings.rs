@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use affiant_enrich::SourceSettings;
 use affiant_entry::SourceId;
 use affiant_log::PublishRule;
 use affiant_tlog::VerifierKey;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub import_token: Option<PathBuf>,
     /// Whom to ask for time stamps over checkpoints.
     pub anchors: Vec<AnchorSettings>,
+    /// Where facts about servers, users and tools come from.
+    pub enrich: Vec<SourceSettings>,
     /// `sha256:<hex>` of the configuration file.
     pub digest: Option<String>,
 }
@@ -123,6 +126,7 @@ impl Settings {
             redaction_rules: None,
             import_token: None,
             anchors: Vec::new(),
+            enrich: Vec::new(),
             digest: None,
         }
     }

@@ -85,6 +85,23 @@ fn what_belongs_together_is_asked_for_together() {
 }
 
 #[test]
+fn sources_of_facts_are_judged_with_the_rest() {
+    let asset =
+        "[[enrich.asset]]\nid = \"a\"\ncsv = \"a.csv\"\nkey = \"k\"\nattributes = { o = \"o\" }\n";
+    let text = format!("[log]\nname = \"l\"\n{asset}");
+    let settings = check(Path::new("/etc/serve.toml"), &text).unwrap();
+    assert_eq!(settings.enrich.len(), 1);
+    assert_eq!(
+        error(&text.replace("attributes", "atributes")),
+        "serve.toml:7: unknown key `atributes`; did you mean `attributes`?"
+    );
+    assert_eq!(
+        error(&text.replace("[[enrich.asset]]", "[[enrich.assets]]")),
+        "serve.toml:3: unknown key `assets`; did you mean `asset`?"
+    );
+}
+
+#[test]
 fn paths_start_from_the_file() {
     let text = "[log]\nname = \"l\"\n[ca]\nkey_file = \"k\"\ncertificate_file = \"/c\"\n";
     let ca = check(Path::new("/etc/affiant/serve.toml"), text)

@@ -3,6 +3,7 @@
 
 mod admission;
 mod anchors;
+mod enrich;
 mod foreign;
 mod gate;
 mod happy;

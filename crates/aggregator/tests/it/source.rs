@@ -4,8 +4,8 @@ use affiant_entry::batch::{AcceptedGap, BatchHeader, BatchWriter};
 use affiant_entry::receipt::{Receipt, SentSeal};
 use affiant_entry::record::{Boot, Clock, Heartbeat, Previous};
 use affiant_entry::{
-    Body, BootId, Fact, Moment, Record, SealNumber, SealPlace, SealText, Seq, SourceId, SpoolName,
-    Stamp, encode, encode_seal,
+    Body, BootId, CallId, Fact, Moment, Record, SealNumber, SealPlace, SealText, Seq, SourceId,
+    SpoolName, Stamp, encode, encode_seal,
 };
 use affiant_tlog::checkpoint::Checkpoint;
 use affiant_tlog::note::KeyName;
@@ -126,6 +126,15 @@ impl Source {
         self.seal(entries)
     }
 
+    /// A group of these, each with the call that it belongs to.
+    pub(crate) fn group_of(&mut self, bodies: Vec<(Option<CallId>, Body)>) -> Group {
+        let entries = bodies.into_iter();
+        let entries = entries
+            .map(|(call, body)| self.entry_of(call, body))
+            .collect();
+        self.seal(entries)
+    }
+
     fn begin(&mut self) {
         self.boots += 1;
         self.boot = BootId::from_parts(self.at.utc_us, self.boots);
@@ -159,6 +168,10 @@ impl Source {
     }
 
     fn entry(&mut self, body: Body) -> Vec<u8> {
+        self.entry_of(None, body)
+    }
+
+    fn entry_of(&mut self, call: Option<CallId>, body: Body) -> Vec<u8> {
         self.at.utc_us += 1_000;
         self.at.mono_us += 1_000;
         let stamp = Stamp {
@@ -169,7 +182,7 @@ impl Source {
         self.next_seq += 1;
         let record = Record {
             at: self.at,
-            call: None,
+            call,
             body,
         };
         encode(stamp, &record).unwrap().into_vec()
