@@ -1,5 +1,5 @@
 #!/bin/sh
-# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/, venv-tlog/, venv-s3/, venv-sql/.
+# install.sh DIR: puts the peers into DIR: node_modules/, venv/, venv-proxy/, venv-tlog/, venv-s3/, venv-sql/, venv-api/.
 #
 # Needs the programs of packages.txt (installed where apt-get may), npm, python3 >= 3.10 and >= 3.12 with
 # venv, and the configured package registries.
@@ -71,5 +71,6 @@ python_packages requirements.txt venv "$python"
 python_packages requirements-proxy.txt venv-proxy "$python"
 python_packages requirements-s3.txt venv-s3 "$python"
 python_packages requirements-sql.txt venv-sql "$python"
+python_packages requirements-api.txt venv-api "$python"
 newer=$(interpreter 12)
 python_packages requirements-tlog.txt venv-tlog "$newer"

@@ -1,73 +1,115 @@
-//! The API for people, tools and readers of the log: plain HTTP.
+//! The API for people, tools and readers of the log: HTTP, over TLS where `api.certificate_file` is set.
 //!
 //! | path | answers |
 //! |-|-|
 //! | `/healthz` | `ok` while the process serves |
 //! | `/readyz` | `ready` if the log takes leaves, else 503 |
+//! | `/openapi.json` | what there is, for machines |
 //! | `/metrics` | [OpenMetrics text](https://prometheus.io/docs/specs/om/open_metrics_spec/) |
 //! | `/log/…` | the log in [C2SP tlog-tiles](https://c2sp.org/tlog-tiles), "APIs" |
 //! | `/v1/status` | how each source does |
 //! | `/v1/sources` | which sources are enrolled |
-//!
+//! | `/v1/whoami` | who you are here |
+//! | `/v1/entries`, `/v1/sessions/{id}`, `/v1/query` | entries, see [`reading`](crate::reading) |
 //! | `/v1/logs`, `/v1/traces`, `/v1/import/…` | takes records of others, see [`foreign`](crate::foreign) |
+//! | `/login`, `/callback`, `/logout` | logins of people |
 //!
-//! Reading asks nobody who he is: listen on loopback, or on a network of those who may know. Adding to
-//! the log in the aggregator's name asks for the token of `import.token_file`; without one it is open on
-//! loopback, and shut elsewhere. Web pages add nothing: a request with an `Origin` is refused unless it
-//! reads.
+//! Who may do what stands in one table, [`ROUTES`]; without `access.required` nobody is asked, which is for
+//! loopback alone. Adding to the log in the aggregator's name asks for the token of `import.token_file`, or
+//! for a role. Web pages of others add nothing: a request with a foreign `Origin` is refused unless it reads.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use affiant_entry::{SourceId, rfc3339};
 use affiant_tlog::tile::LogPath;
-use axum::Router;
-use axum::extract::{Path, Request, State};
-use axum::middleware::{self, Next};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::middleware;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Extension, Router};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use serde::Serialize;
 
+use crate::access::{By, Guard, Name, Principal, ROUTES, Verb, guard, not_from_web_pages};
 use crate::chains::{ChainName, Said};
 use crate::core::Core;
-use crate::doors::{Gate, OwnChainSink};
+use crate::doors::OwnChainSink;
 use crate::foreign::Foreign;
 use crate::index::{ChainRow, Subject};
 use crate::logkey::KEY_ROTATIONS;
 use crate::metrics::Counted;
+use crate::{access, foreign as door, reading};
 
-/// The routes.
-pub(crate) fn router(core: Arc<Core>, foreign: Arc<Foreign<OwnChainSink>>, gate: Gate) -> Router {
-    let reading = Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .route("/log/{*path}", get(log_file))
-        .route("/v1/status", get(status))
-        .route("/v1/sources", get(sources))
-        .with_state(core);
-    reading
-        .merge(
-            crate::foreign::router(foreign).layer(middleware::from_fn_with_state(gate, may_write)),
-        )
-        .layer(middleware::from_fn(no_web_page_writes))
+/// The routes of the table, each behind its door.
+pub(crate) fn router(core: &Arc<Core>, foreign: &Arc<Foreign<OwnChainSink>>) -> Router {
+    let mut router = Router::new();
+    for route in &ROUTES {
+        let verb = match route.method {
+            Verb::Get => MethodFilter::GET,
+            Verb::Post => MethodFilter::POST,
+        };
+        let guarding = Guard {
+            core: Arc::clone(core),
+            route,
+        };
+        let handler = handler(route.name, verb, foreign);
+        let handler = handler.route_layer(middleware::from_fn_with_state(guarding, guard));
+        router = router.route(route.path, handler);
+    }
+    let pages = middleware::from_fn_with_state(Arc::clone(core), not_from_web_pages);
+    router.layer(pages).with_state(Arc::clone(core))
 }
 
-async fn no_web_page_writes(request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), http::Method::GET | http::Method::HEAD);
-    if !reads && request.headers().contains_key(ORIGIN) {
-        return (StatusCode::FORBIDDEN, "web pages may not write here\n").into_response();
+fn handler(
+    name: Name,
+    verb: MethodFilter,
+    foreign: &Arc<Foreign<OwnChainSink>>,
+) -> MethodRouter<Arc<Core>> {
+    match name {
+        Name::Health => on(verb, || async { "ok\n" }),
+        Name::Ready => on(verb, ready),
+        Name::OpenApi => on(verb, || async {
+            ([(CONTENT_TYPE, "application/json")], OPEN_API)
+        }),
+        Name::Metrics => on(verb, metrics),
+        Name::Log => on(verb, log_file),
+        Name::Status => on(verb, status),
+        Name::Sources => on(verb, sources),
+        Name::WhoAmI => on(verb, who_am_i),
+        Name::Entries => on(verb, reading::entries),
+        Name::Session => on(verb, reading::session),
+        Name::Query => on(verb, reading::sql),
+        Name::OtlpLogs => door::logs_route().with_state(Arc::clone(foreign)),
+        Name::OtlpTraces => door::traces_route().with_state(Arc::clone(foreign)),
+        Name::Import => door::import_route().with_state(Arc::clone(foreign)),
+        Name::Login => on(verb, access::login),
+        Name::Callback => on(verb, access::callback),
+        Name::Logout => on(verb, access::logout),
     }
-    next.run(request).await
 }
 
-async fn may_write(State(gate): State<Gate>, request: Request, next: Next) -> Response {
-    match gate.lets_in(request.headers()) {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+#[derive(Serialize)]
+struct WhoAmI {
+    v: u64,
+    name: Option<String>,
+    role: &'static str,
+    by: &'static str,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+async fn who_am_i(Extension(principal): Extension<Principal>) -> Response {
+    json(&WhoAmI {
+        v: 1,
+        role: principal.role.as_str(),
+        by: principal.by.as_str(),
+        from: principal.bounds.from_us.map(rfc3339),
+        to: principal.bounds.to_us.map(rfc3339),
+        name: principal.name,
+    })
 }
 
 async fn ready(State(core): State<Arc<Core>>) -> Response {
@@ -91,7 +133,14 @@ async fn metrics(State(core): State<Arc<Core>>) -> Response {
     }
 }
 
-async fn log_file(State(core): State<Arc<Core>>, Path(path): Path<String>) -> Response {
+async fn log_file(
+    State(core): State<Arc<Core>>,
+    Extension(principal): Extension<Principal>,
+    path: Result<Path<String>, PathRejection>,
+) -> Response {
+    let Ok(Path(path)) = path else {
+        return (StatusCode::NOT_FOUND, "no such path in a log\n").into_response();
+    };
     if path == KEY_ROTATIONS {
         let kind = [(CONTENT_TYPE, "text/plain; charset=utf-8")];
         return (kind, core.log_rotations.clone()).into_response();
@@ -99,6 +148,9 @@ async fn log_file(State(core): State<Arc<Core>>, Path(path): Path<String>) -> Re
     let Ok(parsed) = path.parse::<LogPath>() else {
         return (StatusCode::NOT_FOUND, "no such path in a log\n").into_response();
     };
+    if path.starts_with("tile/entries/") && principal.by != By::Loopback {
+        core.log_reads.count(&principal);
+    }
     let reader = core.ledger.log().reader();
     let read = tokio::task::spawn_blocking(move || reader.file(parsed)).await;
     match read {
@@ -260,3 +312,5 @@ fn json<T: Serialize>(value: &T) -> Response {
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const FOREVER: &str = "public, max-age=31536000, immutable";
+/// Documented by hand, held against the table by a test.
+const OPEN_API: &str = include_str!("../openapi.json");

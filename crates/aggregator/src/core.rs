@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::access::Access;
 use crate::anchors::Anchors;
 use crate::blobs::Blobs;
 use crate::ca::Authority;
@@ -10,6 +11,8 @@ use crate::index::Subject;
 use crate::ingest::Budget;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
+use crate::query::Query;
+use crate::reading::LogReads;
 use crate::refusals::Refusals;
 use crate::sources::Sources;
 use crate::state::StateDir;
@@ -36,6 +39,10 @@ pub(crate) struct Core {
     pub(crate) anchors: Arc<Anchors>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) refusals: Refusals,
+    pub(crate) access: Access,
+    /// Who answers questions about entries.
+    pub(crate) query: Arc<dyn Query>,
+    pub(crate) log_reads: LogReads,
     /// One enrolment at a time: whether a name is taken is asked and answered together.
     pub(crate) enrolling: tokio::sync::Mutex<()>,
 }

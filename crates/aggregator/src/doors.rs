@@ -1,6 +1,5 @@
 //! Where foreign records go: into our own chain, blobs first.
 
-use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use affiant_policy::redact::{Redactor, RuleSet};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::blobs::Blobs;
@@ -72,26 +72,22 @@ pub(crate) fn rules(settings: &Settings) -> Result<(RuleSet, Option<String>), St
 /// Who may write through the API.
 #[derive(Debug, Clone)]
 pub(crate) enum Gate {
-    /// Whoever reaches it: it listens on loopback, and no token is configured.
+    /// Whoever reaches it: it listens on loopback, asks nobody who he is, and no token is configured.
     Open,
     /// Who knows the token, by the SHA-256 of it.
     Token([u8; 32]),
-    /// Nobody: others than this machine reach it, and no token is configured.
+    /// Nobody but who has a role for it: no token is configured.
     Shut,
 }
 
 impl Gate {
-    /// By the token's file, and where the API listens.
+    /// By the token's file, and whether the API lets in whoever reaches it.
     ///
     /// # Errors
     /// When the file can be reached by others, or holds no token.
-    pub(crate) fn open(token: Option<&Path>, api: IpAddr) -> Result<Self, FileError> {
+    pub(crate) fn open(token: Option<&Path>, anyone: bool) -> Result<Self, FileError> {
         let Some(path) = token else {
-            return Ok(if api.is_loopback() {
-                Self::Open
-            } else {
-                Self::Shut
-            });
+            return Ok(if anyone { Self::Open } else { Self::Shut });
         };
         let wrong = || FileError::content(path, "token (one line of 16 characters or more)");
         let text = files::read_secret(path)?.ok_or_else(wrong)?;
@@ -109,8 +105,7 @@ impl Gate {
         let wanted = match self {
             Self::Open => return Ok(()),
             Self::Shut => {
-                let detail =
-                    "the API can be reached by others; set `import.token_file` to import here";
+                let detail = "importing asks for the token of `import.token_file`, or for a role";
                 return Err(refused(detail));
             }
             Self::Token(wanted) => wanted,
@@ -120,12 +115,7 @@ impl Gate {
         let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let (_, token) = given.ok_or_else(|| refused("importing asks for a bearer token"))?;
         let given: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-        // All bytes of the digests are looked at, whichever differ.
-        let differ = given
-            .iter()
-            .zip(wanted)
-            .fold(0_u8, |all, (a, b)| all | (a ^ b));
-        if differ == 0 {
+        if bool::from(given.ct_eq(wanted)) {
             Ok(())
         } else {
             Err(refused(

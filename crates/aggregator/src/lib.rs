@@ -17,8 +17,11 @@
 //! Specifications: `docs/spec/{batch,receipt,leaf-kinds}.md`; RFC 8446 (TLS 1.3), RFC 5280
 //! (certificates), RFC 9457 (problems), C2SP tlog-tiles.
 
+pub mod access;
 mod anchors;
 mod api;
+mod api_listener;
+mod api_tls;
 mod blobs;
 pub mod ca;
 mod chains;
@@ -40,6 +43,7 @@ mod metrics;
 mod own;
 mod problem;
 pub mod query;
+mod reading;
 mod refusals;
 mod rounds;
 pub mod server;
@@ -51,5 +55,6 @@ pub mod views;
 mod watch;
 pub mod witness;
 
+pub use api_tls::ApiTlsError;
 pub use server::{Parts, Server, StartError};
 pub use state::StateDir;

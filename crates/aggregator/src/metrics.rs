@@ -18,7 +18,8 @@ use affiant_entry::SourceId;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric as _};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use serde::Serialize;
@@ -118,6 +119,18 @@ pub(crate) struct Metrics {
     registry: Registry,
     sources: Arc<BySource>,
     failing: Gauge<i64>,
+    api_refused: Family<OfCode, Counter>,
+    api_reads: Family<OfRead, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfCode {
+    code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRead {
+    what: &'static str,
 }
 
 type BySource = Mutex<BTreeMap<SourceId, Arc<SourceCounts>>>;
@@ -144,11 +157,29 @@ impl Metrics {
         if let Some(enriching) = enriching {
             registry.register_collector(Box::new(EnrichMetrics(enriching)));
         }
+        let api_refused = Family::default();
+        let help = "Requests that the API did not let in, by the code of the problem";
+        registry.register("api_refused", help, api_refused.clone());
+        let api_reads = Family::default();
+        let help = "Reads of the trail through the API, each of which is an entry";
+        registry.register("api_reads", help, api_reads.clone());
         Self {
             registry,
             sources,
             failing,
+            api_refused,
+            api_reads,
         }
+    }
+
+    /// A request was not let in.
+    pub(crate) fn api_refused(&self, code: &'static str) {
+        self.api_refused.get_or_create(&OfCode { code }).inc();
+    }
+
+    /// Somebody read the trail.
+    pub(crate) fn api_read(&self, what: &'static str) {
+        self.api_reads.get_or_create(&OfRead { what }).inc();
     }
 
     /// The counts of one source. Sources are enrolled by the operator, so there are no more than that.

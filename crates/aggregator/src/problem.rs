@@ -2,7 +2,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 
 /// Where every type of ours begins.
@@ -171,6 +171,61 @@ impl Problem {
         .retry_after(1)
     }
 
+    pub(crate) fn not_authenticated(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "not-authenticated",
+            "it is not known who you are",
+            detail,
+        )
+    }
+
+    pub(crate) fn not_allowed(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "not-allowed",
+            "you may not do that",
+            detail,
+        )
+    }
+
+    pub(crate) fn token_in_url(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "token-in-url",
+            "a token stands in the URL",
+            detail,
+        )
+    }
+
+    pub(crate) fn too_many_requests(wait_s: u64) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too-many-requests",
+            "too many requests",
+            "there were more requests than one may send in a minute",
+        )
+        .retry_after(wait_s)
+    }
+
+    pub(crate) fn question(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad-question",
+            "question cannot be answered",
+            detail,
+        )
+    }
+
+    pub(crate) fn question_too_large(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too-large",
+            "question is too large",
+            detail,
+        )
+    }
+
     pub(crate) fn storage(detail: impl Into<String>) -> Self {
         Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -214,6 +269,10 @@ impl IntoResponse for Problem {
         );
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 section 11.6.1
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
     }

@@ -62,9 +62,15 @@ impl Rounds {
             // The files are few and small.
             tokio::task::block_in_place(|| self.look());
         }
-        let refused = self.core.refusals.take();
-        if !refused.is_empty() {
-            self.core.ledger.record(refused);
+        self.say_what_was_counted();
+    }
+
+    /// Refusals, and reads of the log's files.
+    fn say_what_was_counted(&self) {
+        let mut bodies = self.core.refusals.take();
+        bodies.extend(self.core.log_reads.take());
+        if !bodies.is_empty() {
+            self.core.ledger.record(bodies);
         }
     }
 
@@ -91,10 +97,7 @@ impl Rounds {
         self.silence();
         self.renew();
         if self.ticks.is_multiple_of(REFUSALS_EVERY) {
-            let refused = self.core.refusals.take();
-            if !refused.is_empty() {
-                self.core.ledger.record(refused);
-            }
+            self.say_what_was_counted();
         }
         if self.core.ledger.is_failing() && self.ticks.is_multiple_of(PROBE_EVERY) {
             // A boot entry of ours: whether it gets in tells whether others would.

@@ -17,7 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
+use crate::access::Access;
 use crate::anchors::Anchors;
+use crate::api_tls::{ApiCertificate, ApiTlsError};
 use crate::blobs::Blobs;
 use crate::ca::{Authority, CaError};
 use crate::chains::Chains;
@@ -31,7 +33,8 @@ use crate::ledger::Ledger;
 use crate::logkey::{self, LogKeys};
 use crate::metrics::Metrics;
 use crate::own::OwnChain;
-use crate::query::Query;
+use crate::query::{LogQuery, Query};
+use crate::reading::LogReads;
 use crate::refusals::Refusals;
 use crate::rounds::Rounds;
 use crate::sources::Sources;
@@ -40,7 +43,7 @@ use crate::tls::{ServerCertificate, server_config};
 use crate::token::Tokens;
 use crate::views::{Pen, View, ViewCounts, Views};
 use crate::watch::Watch;
-use crate::{api, clock, doors, listener};
+use crate::{api, api_listener, clock, doors, listener};
 
 pub use crate::index::{IndexError, ReplayError};
 pub use crate::tls::TlsError;
@@ -115,6 +118,18 @@ pub enum StartError {
         /// The log that the configuration names.
         wanted: String,
     },
+    /// Others than this machine would reach the API, and nobody would be asked who he is.
+    #[error(
+        "the API would listen on {address} and ask nobody who he is; \
+         set `access.required = true`, or listen on loopback"
+    )]
+    OpenToOthers {
+        /// Where it would listen.
+        address: SocketAddr,
+    },
+    /// Certificate and key of the API cannot be used.
+    #[error(transparent)]
+    ApiTls(#[from] ApiTlsError),
     /// The certificate authority cannot be used.
     #[error(transparent)]
     Ca(#[from] CaError),
@@ -187,6 +202,7 @@ impl Server {
         dir: StateDir,
         parts: Parts,
     ) -> Result<Self, StartError> {
+        ask_who_they_are(&settings)?;
         dir.create()?;
         let lock = lock(&dir)?;
         let ingest = bind(settings.ingest_listen).await?;
@@ -202,16 +218,27 @@ impl Server {
         let enriching = enrichment.as_ref().map(Enrichment::counts);
         let names = parts.views.iter().map(|view| view.name());
         let counts: Vec<_> = names.map(ViewCounts::new).map(Arc::new).collect();
+        let api_certificate = settings.api_tls.as_ref().map(ApiCertificate::open);
+        let api_certificate = api_certificate.transpose()?;
+        let api_config = api_certificate.as_ref().map(ApiCertificate::config);
+        let api_acceptor = api_config.transpose()?.map(TlsAcceptor::from);
+        let gate = doors::Gate::open(settings.import_token.as_deref(), !settings.access.required)?;
+        let access = Access::open(&settings, &dir, gate)?;
         let opening = {
             let (settings, dir) = (settings.clone(), dir.clone());
-            let counts = counts.clone();
-            tokio::task::spawn_blocking(move || open(&settings, &dir, digest, counts, enriching))
+            let plugged = Plugged {
+                digest,
+                views: counts.clone(),
+                query: parts.query,
+                access,
+                enriching,
+            };
+            tokio::task::spawn_blocking(move || open(&settings, &dir, plugged))
         };
         let core = opening.await.map_err(std::io::Error::other)??;
         let core = Arc::new(core);
         let foreign = doors::foreign(&dir, &core, rules)?;
-        let gate = doors::Gate::open(settings.import_token.as_deref(), api_at.ip())?;
-        let router = api::router(Arc::clone(&core), foreign, gate);
+        let router = api::router(&core, &foreign);
         let names = server_names(&settings, ingest_at);
         let identity = core.authority.server(&names, clock::now().utc_us)?;
         let not_after_utc_us = identity.not_after_utc_us;
@@ -232,9 +259,17 @@ impl Server {
                 Arc::clone(&core),
                 stopped.clone(),
             )),
-            tokio::spawn(serve_http(api, router, stopped.clone())),
-            tokio::spawn(rounds.run(stopped)),
+            tokio::spawn(api_listener::serve(
+                api,
+                api_acceptor,
+                router,
+                stopped.clone(),
+            )),
+            tokio::spawn(rounds.run(stopped.clone())),
         ];
+        if let Some(certificate) = api_certificate {
+            tasks.push(tokio::spawn(certificate.run(stopped)));
+        }
         tasks.extend(anchoring);
         tasks.extend(reading);
         let addresses = addresses(&settings, ingest_at, api_at);
@@ -282,13 +317,31 @@ impl Server {
     }
 }
 
-fn open(
-    settings: &Settings,
-    dir: &StateDir,
+/// What [`open`] needs beside settings and directory.
+struct Plugged {
     digest: Option<String>,
     views: Vec<Arc<ViewCounts>>,
     enriching: Option<Arc<Enriching>>,
-) -> Result<Core, StartError> {
+    query: Option<Arc<dyn Query>>,
+    access: Access,
+}
+
+/// What others reach asks who they are.
+fn ask_who_they_are(settings: &Settings) -> Result<(), StartError> {
+    let address = settings.api_listen;
+    if address.ip().is_loopback() {
+        return Ok(());
+    }
+    if !settings.access.required {
+        return Err(StartError::OpenToOthers { address });
+    }
+    if settings.api_tls.is_none() {
+        tracing::warn!(%address, "tokens come in clear: the API has no certificate");
+    }
+    Ok(())
+}
+
+fn open(settings: &Settings, dir: &StateDir, plugged: Plugged) -> Result<Core, StartError> {
     let now = clock::now().utc_us;
     let keys = LogKeys::open(settings, dir)?;
     let authority = authority(settings, dir, now)?;
@@ -311,16 +364,21 @@ fn open(
         settings.own_id.clone(),
         settings.log_name.clone(),
         key.to_string(),
-        digest,
+        plugged.digest,
     );
     let anchors = Arc::new(Anchors::open(&settings.anchors)?);
     let metrics = Arc::new(Metrics::new(
         log.clone(),
         Arc::clone(&anchors),
-        views,
-        enriching,
+        plugged.views,
+        plugged.enriching,
     ));
+    let query = plugged.query;
+    let query = query.unwrap_or_else(|| Arc::new(LogQuery::new(log.clone())));
     Ok(Core {
+        access: plugged.access,
+        query,
+        log_reads: LogReads::default(),
         dir: dir.clone(),
         log_name: settings.log_name.clone(),
         ledger: Ledger::new(log, index, follower, own),
@@ -413,7 +471,12 @@ fn addresses(settings: &Settings, ingest: SocketAddr, api: SocketAddr) -> ServeJ
         Some(name) if !name.contains(':') => format!("https://{name}:{}", ingest.port()),
         Some(_) | None => format!("https://{}", reachable(ingest)),
     };
-    let api = format!("http://{}", reachable(api));
+    let scheme = if settings.api_tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let api = format!("{scheme}://{}", reachable(api));
     ServeJson {
         pid: std::process::id(),
         log: format!("{api}/log/"),

@@ -8,6 +8,7 @@
 //! DIR/state/                what the log's writer needs: head, staging
 //! DIR/state/index.redb      view: seals by number, chains, where the index is; rebuilt from the log
 //! DIR/state/tokens/         enrolment tokens by the SHA-256 of their secret
+//! DIR/state/api-tokens/ID   API tokens, with the SHA-256 of their secret
 //! DIR/state/sources/ID      enrolled sources
 //! DIR/state/revoked/ID      sources whose certificates are refused
 //! DIR/state/roster          the signed roster
@@ -88,6 +89,12 @@ impl StateDir {
         self.state().join("tokens")
     }
 
+    /// `state/api-tokens/`.
+    #[must_use]
+    pub fn api_tokens(&self) -> PathBuf {
+        self.state().join("api-tokens")
+    }
+
     /// `state/sources/`.
     #[must_use]
     pub fn sources(&self) -> PathBuf {
@@ -158,6 +165,7 @@ impl StateDir {
             self.state(),
             self.tokens(),
             self.tokens().join("used"),
+            self.api_tokens(),
             self.sources(),
             self.revoked(),
             self.ca(),

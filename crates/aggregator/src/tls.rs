@@ -77,16 +77,25 @@ pub enum TlsError {
 
 impl ServerCertificate {
     pub(crate) fn new(identity: ServerIdentity) -> Result<Arc<Self>, TlsError> {
-        Ok(Arc::new(Self(RwLock::new(certified(identity)?))))
+        Ok(Self::of(certified(identity)?))
+    }
+
+    /// Any certificate with its key.
+    pub(crate) fn of(key: Arc<CertifiedKey>) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(key)))
+    }
+
+    /// Shows another one from the next handshake on.
+    pub(crate) fn show(&self, key: Arc<CertifiedKey>) {
+        *self
+            .0
+            .write()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = key;
     }
 
     /// Uses another one from the next handshake on.
     pub(crate) fn replace(&self, identity: ServerIdentity) -> Result<(), TlsError> {
-        let made = certified(identity)?;
-        *self
-            .0
-            .write()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = made;
+        self.show(certified(identity)?);
         Ok(())
     }
 }
@@ -128,6 +137,6 @@ pub(crate) fn server_config(
     Ok(Arc::new(config))
 }
 
-fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }

@@ -13,7 +13,7 @@ use affiant_tlog::note::KeyName;
 use toml::Spanned;
 
 use super::file::{self, File};
-use super::settings::{AnchorSettings, CaFiles, DeviceKey, Settings, WitnessSettings};
+use super::settings::{AnchorSettings, CaFiles, DeviceKey, Settings, TlsFiles, WitnessSettings};
 
 type Result<T> = std::result::Result<T, ConfigError>;
 
@@ -54,6 +54,8 @@ pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
         import_token: path(file.import.token_file),
         anchors: anchors(at, file.anchor)?,
         enrich: affiant_enrich::config::settings(at, file.enrich)?,
+        api_tls: api_tls(at, file.api.certificate_file, file.api.key_file)?,
+        access: super::access::access(at, file.access)?,
         digest: Some(at.digest()),
         ..default
     })
@@ -91,6 +93,18 @@ fn ca(at: &Place<'_>, certificate: At<String>, key: At<String>) -> Result<Option
         })),
         (Some(certificate), None) => Err(at.missing(certificate.span(), "ca.key_file")),
         (None, Some(key)) => Err(at.missing(key.span(), "ca.certificate_file")),
+    }
+}
+
+fn api_tls(at: &Place<'_>, certificate: At<String>, key: At<String>) -> Result<Option<TlsFiles>> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(certificate), Some(key)) => Ok(Some(TlsFiles {
+            certificate: at.resolve(certificate.get_ref()),
+            key: at.resolve(key.get_ref()),
+        })),
+        (Some(certificate), None) => Err(at.missing(certificate.span(), "api.key_file")),
+        (None, Some(key)) => Err(at.missing(key.span(), "api.certificate_file")),
     }
 }
 

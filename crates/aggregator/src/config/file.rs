@@ -17,6 +17,7 @@ pub(super) struct File {
     pub(super) enrich: affiant_enrich::config::File,
     pub(super) redaction: Redaction,
     pub(super) import: Import,
+    pub(super) access: Access,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -43,6 +44,8 @@ pub(super) struct Ingest {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Api {
     pub(super) listen: At<String>,
+    pub(super) certificate_file: At<String>,
+    pub(super) key_file: At<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -95,4 +98,39 @@ pub(super) struct Redaction {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Import {
     pub(super) token_file: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Access {
+    pub(super) required: Option<bool>,
+    pub(super) log_public: Option<bool>,
+    pub(super) requests_per_minute: At<u64>,
+    pub(super) session_s: At<u64>,
+    pub(super) oidc: At<Oidc>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Oidc {
+    pub(super) issuer: At<String>,
+    pub(super) client_id: At<String>,
+    pub(super) client_secret_file: At<String>,
+    pub(super) audience: At<String>,
+    pub(super) redirect_url: At<String>,
+    pub(super) scopes: At<Vec<String>>,
+    pub(super) algorithms: At<Vec<Spanned<String>>>,
+    pub(super) name_claim: At<String>,
+    pub(super) role_claim: At<String>,
+    pub(super) roots_file: At<String>,
+    pub(super) role: Vec<Spanned<OidcRole>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct OidcRole {
+    pub(super) claim: At<String>,
+    pub(super) role: At<String>,
+    pub(super) from: At<String>,
+    pub(super) to: At<String>,
 }

@@ -6,6 +6,7 @@
 //! `--dev` needs no file: loopback addresses and a random log name are chosen once and kept in
 //! `dev.toml` in the data directory.
 
+mod access;
 mod build;
 mod file;
 mod settings;
@@ -16,8 +17,9 @@ use std::path::Path;
 use affiant_config::Place;
 use fs_err as fs;
 
+pub use access::{AccessSettings, OidcSettings, RoleRule};
 pub use affiant_config::ConfigError;
-pub use settings::{AnchorSettings, CaFiles, DeviceKey, Settings, WitnessSettings};
+pub use settings::{AnchorSettings, CaFiles, DeviceKey, Settings, TlsFiles, WitnessSettings};
 
 use crate::files::{self, FileError};
 use crate::state::StateDir;

@@ -9,6 +9,8 @@ use affiant_entry::SourceId;
 use affiant_log::PublishRule;
 use affiant_tlog::VerifierKey;
 
+use super::access::AccessSettings;
+
 /// Settings of an aggregator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -27,8 +29,12 @@ pub struct Settings {
     pub ingest_names: Vec<String>,
     /// Memory for batches in work, in bytes. Default 512 MiB.
     pub ingest_memory_bytes_max: usize,
-    /// Where the API listens (plain HTTP).
+    /// Where the API listens.
     pub api_listen: SocketAddr,
+    /// Certificate and key of the API; plain HTTP if absent.
+    pub api_tls: Option<TlsFiles>,
+    /// Who may use the API.
+    pub access: AccessSettings,
     /// The operator's certificate authority; the aggregator's own if absent.
     pub ca: Option<CaFiles>,
     /// Lifetime of a source's certificate, seconds. Default 24 h.
@@ -55,6 +61,15 @@ pub struct Settings {
     pub enrich: Vec<SourceSettings>,
     /// `sha256:<hex>` of the configuration file.
     pub digest: Option<String>,
+}
+
+/// A certificate chain and its key in two PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificates, the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key, readable by this user alone.
+    pub key: PathBuf,
 }
 
 /// A certificate authority in two PEM files.
@@ -116,6 +131,8 @@ impl Settings {
             ingest_names: Vec::new(),
             ingest_memory_bytes_max: 512 << 20,
             api_listen,
+            api_tls: None,
+            access: AccessSettings::default(),
             ca: None,
             source_lifetime_s: 86_400,
             admin_keys: Vec::new(),

@@ -35,7 +35,7 @@ pub use format::Format;
 pub use importer::{Imported, Importer};
 pub use jsonl::{ImportReport, Reading, UnknownLine, read_lines};
 pub use otlp::{Encoding, Malformed, Request, Signal, read_request};
-pub use router::{Foreign, router};
+pub use router::{Foreign, import_route, logs_route, router, traces_route};
 pub use sink::{Sink, SinkError};
 
 /// Longest request body, before and after decompression, in bytes.

@@ -13,7 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{MethodRouter, post};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -37,12 +37,27 @@ pub struct Foreign<S> {
     pub now: fn() -> Moment,
 }
 
-/// The routes, to be merged into a listener that decides who may use them.
+/// `POST /v1/logs`. The listener decides who may use it.
+pub fn logs_route<S: Sink>() -> MethodRouter<Arc<Foreign<S>>> {
+    post(logs::<S>)
+}
+
+/// `POST /v1/traces`.
+pub fn traces_route<S: Sink>() -> MethodRouter<Arc<Foreign<S>>> {
+    post(traces::<S>)
+}
+
+/// `POST /v1/import/{format}`.
+pub fn import_route<S: Sink>() -> MethodRouter<Arc<Foreign<S>>> {
+    post(import::<S>)
+}
+
+/// The three routes together.
 pub fn router<S: Sink>(foreign: Arc<Foreign<S>>) -> Router {
     Router::new()
-        .route("/v1/logs", post(logs::<S>))
-        .route("/v1/traces", post(traces::<S>))
-        .route("/v1/import/{format}", post(import::<S>))
+        .route("/v1/logs", logs_route())
+        .route("/v1/traces", traces_route())
+        .route("/v1/import/{format}", import_route())
         .with_state(foreign)
 }
 

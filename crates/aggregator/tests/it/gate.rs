@@ -57,7 +57,10 @@ async fn on_loopback_importing_asks_for_a_token_only_if_there_is_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_a_network_importing_is_shut_without_a_token() {
-    let anywhere = |settings: &mut Settings| settings.api_listen = ([0, 0, 0, 0], 0).into();
+    let anywhere = |settings: &mut Settings| {
+        settings.api_listen = ([0, 0, 0, 0], 0).into();
+        settings.access.required = true;
+    };
     let world = World::start_with(anywhere).await;
     assert_eq!(import(&world, None).await, refused());
     let api = &world.server().addresses().api;

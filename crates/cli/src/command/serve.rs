@@ -99,6 +99,7 @@ fn start_refused(error: &StartError) -> ExpectedError {
         StartError::Locked { .. }
         | StartError::OtherLog { .. }
         | StartError::Policy { .. }
+        | StartError::OpenToOthers { .. }
         | StartError::Rules { .. } => Exit::Usage,
         StartError::KeyLost { .. } | StartError::Device { .. } => Exit::Untrusted,
         StartError::File(file) if file.is_unsafe() => Exit::Untrusted,
