@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is talk; in `affiant run` standard output is MCP's alone.
 //! Every way to end has a documented code: [`exit_code`].
 
+mod api_client;
 mod cli;
 mod command;
 mod data_dir;

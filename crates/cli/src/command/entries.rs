@@ -1,7 +1,7 @@
 //! `affiant entries`.
 
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use affiant_agent::state::DataDir;
@@ -9,11 +9,13 @@ use affiant_entry::CallId;
 use affiant_entry::decode::Kind;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::api_client::ApiClient;
 use crate::cli::Format;
 use crate::data_dir::DataDirArg;
 use crate::entries::filter::Filter;
 use crate::entries::log::LogStream;
 use crate::entries::merge::{Merge, Row};
+use crate::entries::remote::RemoteStream;
 use crate::entries::table::Table;
 use crate::entries::when;
 use crate::error::ExpectedError;
@@ -25,10 +27,13 @@ const EXAMPLES: &str = "  \
   affiant entries --since 15m                       what happened in the last quarter of an hour
   affiant entries --status error --server crm       calls that went wrong
   affiant entries --format json | jq .tool.name     the entries themselves, one a line
-  affiant entries --follow --limit 20               the last twenty, then each as it comes";
+  affiant entries --follow --limit 20               the last twenty, then each as it comes
+  affiant entries --api https://trail.example:7480 --token-file me.token --tool search --since 1d";
 
 /// How long `--follow` waits before it looks again.
 const FOLLOW_NAP: Duration = Duration::from_millis(200);
+/// Every how many naps `--follow` asks the API.
+const NAPS_PER_LOOK: u32 = 15;
 /// Every how many naps `--follow` looks for new spools.
 const NAPS_PER_SCAN: u32 = 5;
 /// Largest `--limit`: that many entries are kept in memory.
@@ -81,6 +86,12 @@ pub(crate) struct Args {
     /// Only the last N that match
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u64).range(..=LIMIT_MAX))]
     limit: Option<u64>,
+    /// Ask the API of an aggregator instead: `http://HOST:PORT` or `https://…`. Sessions are named whole
+    #[arg(long, value_name = "URL", conflicts_with = "spools")]
+    api: Option<String>,
+    /// File with an API token, or one of the issuer that the aggregator trusts
+    #[arg(long, value_name = "FILE", requires = "api")]
+    token_file: Option<PathBuf>,
     /// Only this spool; may be given several times
     #[arg(long = "spool", value_name = "NAME")]
     spools: Vec<String>,
@@ -88,6 +99,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     let filter = args.filter()?;
+    if let Some(url) = &args.api {
+        return run_api(args, &filter, url);
+    }
     if let Some(log) = args.data_dir.log()? {
         return run_log(args, &filter, &log);
     }
@@ -125,6 +139,46 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         Exit::Incomplete
     } else {
         Exit::Ok
+    })
+}
+
+/// Lists what an aggregator gives through its API.
+fn run_api(args: &Args, filter: &Filter, url: &str) -> Result<Exit, ExpectedError> {
+    let api = ApiClient::open(url, args.token_file.as_deref())?;
+    let mut stream = RemoteStream::new(api, filter);
+    let mut show = Show::new(args);
+    if let Some(limit) = args.limit {
+        for row in stream.last(limit)? {
+            show.row(&row)?;
+        }
+    } else {
+        drain(&mut stream, &mut show)?;
+    }
+    if args.follow {
+        follow_api(&mut stream, &mut show)?;
+    }
+    show.finish()?;
+    Ok(Exit::Ok)
+}
+
+/// Shows entries as the aggregator has them, until nobody reads any more.
+fn follow_api(stream: &mut RemoteStream, show: &mut Show) -> Result<(), ExpectedError> {
+    loop {
+        show.flush()?;
+        // Each look is an entry in the log as well: they are far apart.
+        for _ in 0..NAPS_PER_LOOK {
+            if show.out.is_closed() || reader_is_gone() {
+                return Ok(());
+            }
+        }
+        drain(stream, show)?;
+    }
+}
+
+fn drain(stream: &mut RemoteStream, show: &mut Show) -> Result<(), ExpectedError> {
+    stream.drain(|row| {
+        show.row(&row)?;
+        Ok(!show.out.is_closed())
     })
 }
 

@@ -20,6 +20,7 @@ mod run;
 mod serve;
 mod spool;
 mod token;
+mod token_api;
 mod verify;
 mod witness;
 

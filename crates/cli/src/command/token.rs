@@ -7,6 +7,7 @@ use affiant_aggregator::{StateDir, ca, clock};
 use affiant_entry::{SourceId, rfc3339};
 use serde_json::json;
 
+use super::token_api;
 use crate::cli::Format;
 use crate::error::ExpectedError;
 use crate::exit_code::Exit;
@@ -40,6 +41,8 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Action {
+    /// Make, list and take back the tokens of the API
+    Api(token_api::Args),
     /// Make a token and print it: the only time it is shown
     #[command(after_long_help = help::sections("  affiant token new --source gw-7 --ttl 10m --data-dir /var/lib/affiant", &EXITS))]
     New {
@@ -77,6 +80,7 @@ enum Action {
 
 pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
     match &args.action {
+        Action::Api(args) => token_api::run(args),
         Action::New {
             data_dir,
             source,

@@ -6,6 +6,7 @@ pub(crate) mod filter;
 pub(crate) mod log;
 mod log_events;
 pub(crate) mod merge;
+pub(crate) mod remote;
 pub(crate) mod table;
 pub(crate) mod units;
 pub(crate) mod when;

@@ -6,6 +6,7 @@
 )]
 
 mod aggregator;
+mod api;
 mod attacks;
 mod benign;
 mod commands;
