@@ -6,7 +6,7 @@ use affiant_entry::limits::{CONTEXT_BYTES_MAX, CONTEXT_SUBJECT_BYTES_MAX};
 use affiant_entry::record::{ContextKind, Subject};
 
 use super::said::{
-    contexts, file, index_of, says, send, session, settled, shows, source, whole_call, world,
+    contexts, file, index_of, ready, says, send, session, settled, shows, source, whole_call, world,
 };
 
 fn server(name: &str) -> Subject {
@@ -47,6 +47,7 @@ async fn an_inventory_a_directory_and_rules_say_what_they_know() {
         ),
     ];
     let (world, mut gw, mut client) = world(&sources).await;
+    ready(&world, &["assets", "people", "rules"]).await;
     let mut bodies = whole_call();
     bodies.push(session("files", "alice@example.com"));
     let group = gw.group_of(bodies);
@@ -99,6 +100,7 @@ async fn facts_that_were_said_are_referred_to() {
         &[("owner", "owner")],
     );
     let (world, mut gw, mut client) = world(&[one]).await;
+    ready(&world, &["assets"]).await;
     let mut entries = Vec::new();
     for servers in [&["crm", "files"][..], &["crm"], &["files", "crm"]] {
         let bodies = servers
@@ -167,6 +169,7 @@ async fn a_long_range_is_split_and_a_long_name_is_passed_over() {
         &[("owner", "owner")],
     );
     let (world, mut gw, mut client) = world(&[one]).await;
+    ready(&world, &["assets"]).await;
     let mut bodies: Vec<_> = (0..800)
         .map(|n| session(&name(n % 400), "nobody"))
         .collect();

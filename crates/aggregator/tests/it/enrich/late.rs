@@ -10,7 +10,7 @@ use affiant_entry::Fact;
 use affiant_entry::record::{ContextKind, Subject};
 
 use super::said::{
-    contexts, index_of, said_of, says, send, session, settled, shows, source, users, world,
+    contexts, hasty, index_of, said_of, says, send, session, settled, shows, source, users, world,
 };
 use super::slapd::Slapd;
 use super::stub::{Answer, Stub};
@@ -171,6 +171,7 @@ async fn a_frozen_and_a_killed_directory_hold_up_nothing() {
         &[("department", "departmentNumber")],
     );
     people.attributes.key = "uid".to_owned();
+    let people = hasty(people);
     let (world, mut gw, mut client) = world(&[people]).await;
     let known = [("ldap", "department", "7")];
     for killed in [false, true] {

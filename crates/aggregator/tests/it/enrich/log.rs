@@ -8,7 +8,7 @@ use affiant_entry::record::ContextKind;
 use affiant_tlog::checkpoint::{Checkpoint, Origin as LogName};
 use affiant_tlog::{CompactTree, leaf_hash};
 
-use super::said::{contexts, file, says, send, session, settled, source, whole_call, world};
+use super::said::{contexts, file, ready, says, send, session, settled, source, whole_call, world};
 
 fn judge(leaves: &[Vec<u8>]) -> AuditReport {
     let tree: CompactTree = leaves.iter().map(|leaf| leaf_hash(leaf)).collect();
@@ -32,6 +32,7 @@ async fn a_log_with_context_verifies_and_its_mutants_do_not() {
         &[("owner", "owner")],
     );
     let (world, mut gw, mut client) = world(&[one]).await;
+    ready(&world, &["assets"]).await;
     let crm = affiant_entry::record::Subject::Server("crm".to_owned());
     for bodies in [whole_call(), vec![session("crm", "ada")]] {
         let group = gw.group_of(bodies);

@@ -19,7 +19,7 @@ use crate::world::{World, eventually};
 /// What the last context leaf says of a subject of a leaf: facts by source.
 pub(crate) type Said = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Read often, stale soon.
+/// Read often; never stale, however busy the machine is.
 pub(crate) fn source(
     id: &str,
     kind: ContextKind,
@@ -36,8 +36,24 @@ pub(crate) fn source(
             facts: facts.iter().map(text).collect(),
         },
         refresh: Duration::from_millis(150),
+        stale_after: Duration::from_secs(120),
+        timeout: Duration::from_secs(20),
+    }
+}
+
+/// Given up soon, and stale soon.
+pub(crate) fn hasty(source: SourceSettings) -> SourceSettings {
+    SourceSettings {
         stale_after: Duration::from_millis(900),
         timeout: Duration::from_millis(500),
+        ..source
+    }
+}
+
+/// Waits until these sources were read.
+pub(crate) async fn ready(world: &World, ids: &[&str]) {
+    for id in ids {
+        shows(world, &format!("affiant_enrich_stale{{source=\"{id}\"}} 0")).await;
     }
 }
 
@@ -55,7 +71,12 @@ pub(crate) fn users(stub: &Stub) -> SourceSettings {
         ca_file: None,
     };
     let origin = Origin::Http(web, List::default());
-    source("people", ContextKind::User, origin, &[("unit", "unit")])
+    hasty(source(
+        "people",
+        ContextKind::User,
+        origin,
+        &[("unit", "unit")],
+    ))
 }
 
 /// A conversation of a user with a server.
