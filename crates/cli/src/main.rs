@@ -17,6 +17,8 @@ mod help;
 mod log;
 mod printer;
 mod prove;
+#[cfg(feature = "store")]
+mod store;
 mod verify;
 mod wiring;
 

@@ -14,11 +14,15 @@ mod import;
 mod key;
 mod man;
 mod prove;
+#[cfg(feature = "store")]
+mod query;
 mod redact;
 mod roster;
 mod run;
 mod serve;
 mod spool;
+#[cfg(feature = "store")]
+mod store;
 mod token;
 mod token_api;
 mod verify;
@@ -41,6 +45,10 @@ pub(crate) enum Command {
     Import(import::Args),
     Verify(verify::Args),
     Prove(prove::Args),
+    #[cfg(feature = "store")]
+    Query(query::Args),
+    #[cfg(feature = "store")]
+    Store(store::Args),
     Spool(spool::Args),
     Key(key::Args),
     Redact(redact::Args),
@@ -70,6 +78,10 @@ impl Command {
             Self::Import(args) => import::run(&args),
             Self::Verify(args) => verify::run(&args),
             Self::Prove(args) => prove::run(&args),
+            #[cfg(feature = "store")]
+            Self::Query(args) => query::run(&args),
+            #[cfg(feature = "store")]
+            Self::Store(args) => store::run(&args),
             Self::Spool(args) => spool::run(args),
             Self::Key(args) => key::run(args),
             Self::Redact(args) => redact::run(args),

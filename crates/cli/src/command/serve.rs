@@ -76,7 +76,14 @@ async fn serve(settings: Settings, dir: StateDir) -> Result<Exit, ExpectedError>
             "signals cannot be listened to",
         ));
     };
-    let server = Server::start(settings, dir, Parts::default()).await;
+    #[cfg_attr(
+        not(feature = "store"),
+        expect(unused_mut, reason = "only the store is plugged in here")
+    )]
+    let mut parts = Parts::default();
+    #[cfg(feature = "store")]
+    crate::store::plug_into(&mut parts, &settings, &dir)?;
+    let server = Server::start(settings, dir, parts).await;
     let server = server.map_err(|error| start_refused(&error))?;
     let addresses = server.addresses();
     say(&format!("log {} at {}", addresses.name, addresses.log));

@@ -30,7 +30,7 @@ impl Aggregator {
     }
 
     /// Enrols the sandbox's own data directory.
-    fn enrol(&self) {
+    pub(crate) fn enrol(&self) {
         let token = self.run(&["token", "new"]);
         assert_eq!(token.code, 0, "{token:?}");
         let serve_json = fs_err::read_to_string(self.dir().join("serve.json")).unwrap();
@@ -42,7 +42,7 @@ impl Aggregator {
         assert_eq!(ran.code, 0, "{ran:?}");
     }
 
-    fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let dir = self.dir();
         let dir = dir.to_str().unwrap();
         let args = args.iter().copied().chain(["--data-dir", dir]);
@@ -50,7 +50,7 @@ impl Aggregator {
     }
 
     /// SIGTERM; its exit code.
-    fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, Signal::TERM).unwrap();
         self.child.wait().unwrap().code()

@@ -22,6 +22,8 @@ mod log_attacks;
 mod refusals;
 mod released;
 mod sandbox;
+#[cfg(feature = "store")]
+mod store;
 #[path = "../../../audit/tests/it/stored.rs"]
 #[expect(dead_code, reason = "shared with the tests of the judge")]
 mod stored;
