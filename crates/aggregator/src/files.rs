@@ -63,7 +63,10 @@ pub(crate) fn read_optional(path: &Path) -> std::io::Result<Option<String>> {
 }
 
 /// Reads a secret text; `None` if there is no such file.
-pub(crate) fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> {
+///
+/// # Errors
+/// [`FileError::Permissions`] when others can read it.
+pub fn read_secret(path: &Path) -> Result<Option<Zeroizing<String>>, FileError> {
     let meta = match fs::metadata(path) {
         Ok(meta) => meta,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -201,6 +204,15 @@ pub fn add_line(path: &Path, line: &str) -> Result<(), FileError> {
 /// When it cannot be written.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_whole(path, bytes, 0o644)?;
+    Ok(())
+}
+
+/// Replaces a file that only this user may read, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_whole(path, bytes, 0o600)?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use crate::anchors::{AnchorCounts, Anchors};
 use crate::enrich::{EnrichMetrics, Enriching};
-use crate::views::ViewCounts;
+use crate::views::{Gauges, OfParts, ViewCounts};
 
 /// Counts of one source since the process started; entries, without seals, where not said otherwise.
 #[derive(Debug, Default)]
@@ -141,12 +141,16 @@ impl Metrics {
         anchors: Arc<Anchors>,
         views: Vec<Arc<ViewCounts>>,
         enriching: Option<Arc<Enriching>>,
+        gauges: Vec<Box<dyn Gauges>>,
     ) -> Self {
         let sources = Arc::<BySource>::default();
         let mut registry = Registry::with_prefix("affiant");
         registry.register_collector(Box::new(Sources(Arc::clone(&sources))));
         registry.register_collector(Box::new(OfViews(log.clone(), views)));
         registry.register_collector(Box::new(LogSize(log)));
+        for one in gauges {
+            registry.register_collector(Box::new(OfParts(one)));
+        }
         let failing = Gauge::<i64>::default();
         registry.register(
             "log_failing",

@@ -41,7 +41,7 @@ use crate::sources::Sources;
 use crate::state::StateDir;
 use crate::tls::{ServerCertificate, server_config};
 use crate::token::Tokens;
-use crate::views::{Pen, View, ViewCounts, Views};
+use crate::views::{Gauges, Pen, View, ViewCounts, Views};
 use crate::watch::Watch;
 use crate::{api, api_listener, clock, doors, listener};
 
@@ -66,6 +66,8 @@ pub struct Parts {
     pub views: Vec<Box<dyn View>>,
     /// Who answers questions about entries; the log itself if absent.
     pub query: Option<Arc<dyn Query>>,
+    /// What they count, for the metrics.
+    pub gauges: Vec<Box<dyn Gauges>>,
 }
 
 /// What stands in `serve.json` while an aggregator runs.
@@ -232,6 +234,7 @@ impl Server {
                 query: parts.query,
                 access,
                 enriching,
+                gauges: parts.gauges,
             };
             tokio::task::spawn_blocking(move || open(&settings, &dir, plugged))
         };
@@ -322,6 +325,7 @@ struct Plugged {
     digest: Option<String>,
     views: Vec<Arc<ViewCounts>>,
     enriching: Option<Arc<Enriching>>,
+    gauges: Vec<Box<dyn Gauges>>,
     query: Option<Arc<dyn Query>>,
     access: Access,
 }
@@ -372,6 +376,7 @@ fn open(settings: &Settings, dir: &StateDir, plugged: Plugged) -> Result<Core, S
         Arc::clone(&anchors),
         plugged.views,
         plugged.enriching,
+        plugged.gauges,
     ));
     let query = plugged.query;
     let query = query.unwrap_or_else(|| Arc::new(LogQuery::new(log.clone())));

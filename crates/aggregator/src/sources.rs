@@ -156,7 +156,11 @@ impl Sources {
         Ok(true)
     }
 
-    pub(crate) fn keep_revocation(&self, revocation: &Revocation) -> Result<(), FileError> {
+    /// Keeps a revocation, as it stands in the log.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep_revocation(&self, revocation: &Revocation) -> Result<(), FileError> {
         files::private_dir(&self.revoked)?;
         let path = self.revoked.join(revocation.source.as_str());
         files::write_json(&path, revocation, 0o600)?;

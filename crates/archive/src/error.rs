@@ -106,6 +106,9 @@ pub enum ArchiveError {
         /// Which set.
         set: u64,
     },
+    /// Whoever asked wants to end. The next attempt goes on with what is there.
+    #[error("archiving was interrupted")]
+    Interrupted,
     /// The log has no published checkpoint.
     #[error("log has no published checkpoint")]
     NoCheckpoint,

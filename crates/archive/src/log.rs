@@ -28,15 +28,27 @@ pub struct ArchivedLog {
     size: TreeSize,
     checkpoint: Bytes,
     /// The chunks read last.
-    leaves: Mutex<Cache>,
-    tiles: Mutex<Cache>,
+    leaves: Mutex<Cache<Arc<Unpacked>>>,
+    tiles: Mutex<Cache<Bytes>>,
     findings: Mutex<Vec<Finding>>,
 }
 
 /// The objects read last, by the first leaf of their chunk; newest last.
-#[derive(Default)]
-struct Cache {
-    kept: Vec<(u64, Bytes)>,
+struct Cache<T> {
+    kept: Vec<(u64, T)>,
+}
+
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Self { kept: Vec::new() }
+    }
+}
+
+/// The leaves of a chunk, each behind its length: a bundle is a piece of them.
+struct Unpacked {
+    raw: Vec<u8>,
+    /// Where each leaf begins, and where the last one ends.
+    starts: Vec<usize>,
 }
 
 /// Objects of a kind that are kept in memory.
@@ -154,19 +166,13 @@ impl ArchivedLog {
             // Bundles at the end of a set go on in the next one.
             let chunk = self.chunk_with(at)?;
             let range = chunk.range();
-            let raw = self.raw(chunk)?;
-            let key = chunk.leaves.key();
-            let leaves = chunk::leaves(&key, range.start, range.end, &raw)?;
-            let skip = usize::try_from(at - range.start.0).unwrap_or(usize::MAX);
-            let take = usize::try_from(end.min(range.end.0) - at).unwrap_or(usize::MAX);
-            for leaf in leaves.iter().skip(skip).take(take) {
-                // A leaf came out of the same two bytes of length.
-                let pushed = bundle::push(&mut file, leaf);
-                pushed.map_err(|error| ArchiveError::Decode {
-                    key: key.clone(),
-                    problem: error.to_string(),
-                })?;
-            }
+            let leaves = self.unpacked(chunk)?;
+            let place = |leaf: u64| {
+                let number = usize::try_from(leaf - range.start.0).unwrap_or(usize::MAX);
+                leaves.starts.get(number).copied().unwrap_or_default()
+            };
+            let piece = place(at)..place(end.min(range.end.0));
+            file.extend_from_slice(leaves.raw.get(piece).unwrap_or_default());
             at = end.min(range.end.0);
         }
         Ok(file)
@@ -217,10 +223,18 @@ impl ArchivedLog {
         tile.map(<[u8]>::to_vec).ok_or_else(missing)
     }
 
-    fn raw(&self, chunk: &Chunk) -> Result<Bytes, ArchiveError> {
+    fn unpacked(&self, chunk: &Chunk) -> Result<Arc<Unpacked>, ArchiveError> {
         self.cached(&self.leaves, chunk.range().start.0, || {
             let packed = self.read(|reader| reader.object(&chunk.leaves))?;
-            chunk::unpack(&chunk.leaves, &packed).map(Bytes::from)
+            let raw = chunk::unpack(&chunk.leaves, &packed)?;
+            let range = chunk.range();
+            let mut starts = vec![0];
+            let mut at = 0;
+            for leaf in chunk::leaves(&chunk.leaves.key(), range.start, range.end, &raw)? {
+                at += 2 + leaf.len();
+                starts.push(at);
+            }
+            Ok(Arc::new(Unpacked { raw, starts }))
         })
     }
 
@@ -231,26 +245,26 @@ impl ArchivedLog {
         self.chunks.get(behind).ok_or(ArchiveError::NotAnArchive)
     }
 
-    fn cached(
+    fn cached<T: Clone>(
         &self,
-        cache: &Mutex<Cache>,
+        cache: &Mutex<Cache<T>>,
         key: u64,
-        read: impl FnOnce() -> Result<Bytes, ArchiveError>,
-    ) -> Result<Bytes, ArchiveError> {
-        let held = |cache: &Cache| {
+        read: impl FnOnce() -> Result<T, ArchiveError>,
+    ) -> Result<T, ArchiveError> {
+        let held = |cache: &Cache<T>| {
             let found = cache.kept.iter().find(|(at, _)| *at == key);
-            found.map(|(_, bytes)| bytes.clone())
+            found.map(|(_, kept)| kept.clone())
         };
-        if let Some(bytes) = held(&cache.lock().unwrap_or_else(PoisonError::into_inner)) {
-            return Ok(bytes);
+        if let Some(kept) = held(&cache.lock().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(kept);
         }
-        let bytes = read()?;
+        let made = read()?;
         let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
         if cache.kept.len() >= CACHED_MAX {
             cache.kept.remove(0);
         }
-        cache.kept.push((key, bytes.clone()));
-        Ok(bytes)
+        cache.kept.push((key, made.clone()));
+        Ok(made)
     }
 
     fn read<T>(

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ArchiveError;
 use crate::key::Key;
-use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, Stored, digest};
+use crate::manifest::{Chunk, MANIFEST_BYTES_MAX, Manifest, Stored, digest, hash_of};
 use crate::origin::About;
 use crate::store::{LockMode, Objects};
 
@@ -294,6 +294,22 @@ impl<'o> Reader<'o> {
         } else {
             Err(wrong())
         }
+    }
+
+    /// The blobs that were archived with a chunk.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] where the list cannot be read.
+    pub fn blobs_of(&mut self, chunk: &Chunk) -> Result<Vec<[u8; 32]>, ArchiveError> {
+        let Some(list) = &chunk.blobs else {
+            return Ok(Vec::new());
+        };
+        let packed = self.object(list)?;
+        let raw = crate::chunk::unpack(list, &packed)?;
+        let text = String::from_utf8_lossy(&raw);
+        let named = text.lines().filter_map(|line| line.strip_prefix("blob "));
+        let names = named.filter_map(|rest| hash_of(rest.split(' ').next()?));
+        Ok(names.collect())
     }
 
     /// Whether an object's lock is as asked for.

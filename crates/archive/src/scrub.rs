@@ -45,6 +45,8 @@ pub struct ScrubState {
     pub head: Option<Head>,
     /// The set that was looked at last, within a pass.
     pub at: Option<Head>,
+    /// Chunks of the set behind it that were looked at.
+    pub chunk: usize,
     /// Of the pass under way.
     pub pass: ScrubReport,
     /// Of the last whole pass.
@@ -85,6 +87,9 @@ pub struct Scrub<'o> {
     lock: Option<LockMode>,
     state: ScrubState,
     before: Option<(Manifest, [u8; 32])>,
+    /// The set that is being looked at.
+    within: Option<(Manifest, [u8; 32])>,
+    began: bool,
 }
 
 impl<'o> Scrub<'o> {
@@ -112,7 +117,9 @@ impl<'o> Scrub<'o> {
             }
         };
         if before.is_none() {
+            // Also where it was within the first set: that is done again.
             state.at = None;
+            state.chunk = 0;
             state.erased.clear();
             state.absent.clear();
             state.pass = ScrubReport {
@@ -124,8 +131,10 @@ impl<'o> Scrub<'o> {
             objects,
             reader,
             lock,
+            began: before.is_some(),
             state,
             before,
+            within: None,
         })
     }
 
@@ -135,108 +144,124 @@ impl<'o> Scrub<'o> {
         &self.state
     }
 
-    /// Looks at the next set: every object of it. `false` when the pass is over; then
-    /// [`ScrubState::last`] is its report.
+    /// Looks at the next chunk with all its objects, and at the set's own where it begins one. `false` when
+    /// the pass is over; then [`ScrubState::last`] is its report.
     ///
     /// # Errors
-    /// [`ArchiveError::Store`]: nothing of the set is counted, and the next call looks at it again.
+    /// [`ArchiveError::Store`]: nothing of the chunk is counted, and the next call looks at it again.
     pub fn step(&mut self, now_us: i64) -> Result<bool, ArchiveError> {
-        if self.before.is_none() {
-            self.check_about(now_us)?;
-            self.check_head()?;
+        if !self.began {
+            let found = [self.check_about(now_us)?, self.check_head()?].concat();
+            found.into_iter().for_each(|finding| self.push(finding));
+            self.began = true;
         }
-        let set = self
-            .before
-            .as_ref()
-            .map_or(0, |(manifest, _)| manifest.set.saturating_add(1));
-        let read = self.reader.manifest(set, self.before.as_ref());
-        let hidden = self.reader.take_findings();
-        let next = match read {
-            Ok(next) => next,
-            Err(ArchiveError::Store(error)) => return Err(error.into()),
-            Err(error) => {
-                // Nothing behind it can be believed before a person looked.
-                self.find(&Key::manifest(set), Problem::Broken, error_text(&error));
-                None
-            }
-        };
-        let Some((manifest, hash)) = next else {
+        if self.within.is_none() {
+            self.within = self.next_set(now_us)?;
+        }
+        let Some((manifest, hash)) = self.within.take() else {
+            let set = self.next_number();
             self.end(set, now_us)?;
             return Ok(false);
         };
-        self.set(&manifest, now_us)?;
-        hidden.into_iter().for_each(|finding| self.push(finding));
-        self.look_at_lock(&Key::manifest(set), now_us)?;
-        let head = Head::of(&manifest, &hash);
-        if self
-            .state
-            .head
-            .as_ref()
-            .is_none_or(|known| known.set < head.set)
+        if let Some(chunk) = manifest.chunks.get(self.state.chunk)
+            && let Err(error) = self.chunk(chunk, now_us)
         {
+            self.within = Some((manifest, hash));
+            return Err(error);
+        }
+        if self.state.chunk < manifest.chunks.len() {
+            self.within = Some((manifest, hash));
+            return Ok(true);
+        }
+        let head = Head::of(&manifest, &hash);
+        let known = self.state.head.as_ref().map(|known| known.set);
+        if known.is_none_or(|known| known < head.set) {
             self.state.head = Some(head.clone());
         }
         self.state.at = Some(head);
+        self.state.chunk = 0;
+        self.state.pass.sets += 1;
         self.before = Some((manifest, hash));
         Ok(true)
     }
 
-    fn check_about(&mut self, now_us: i64) -> Result<(), ArchiveError> {
-        let key = Key::about();
-        match self.reader.about() {
-            Ok(Some(_)) => self.look_at_lock(&key, now_us)?,
-            Ok(None) => self.find(&key, Problem::Missing, String::new()),
+    fn next_number(&self) -> u64 {
+        let before = self.before.as_ref();
+        before.map_or(0, |(manifest, _)| manifest.set.saturating_add(1))
+    }
+
+    /// The set behind the one before, with its manifest and checkpoint looked at.
+    fn next_set(&mut self, now_us: i64) -> Result<Option<(Manifest, [u8; 32])>, ArchiveError> {
+        let set = self.next_number();
+        let read = self.reader.manifest(set, self.before.as_ref());
+        let mut found = self.reader.take_findings();
+        let (manifest, hash) = match read {
+            Ok(Some(next)) => next,
+            Ok(None) => return Ok(None),
             Err(ArchiveError::Store(error)) => return Err(error.into()),
-            Err(error) => self.find(&key, Problem::Changed, error_text(&error)),
+            Err(error) => {
+                // Nothing behind it can be believed before a person looked.
+                let key = Key::manifest(set);
+                self.push(finding(&key, Problem::Broken, error_text(&error)));
+                return Ok(None);
+            }
+        };
+        let stored = &manifest.checkpoint;
+        let looked = self.look(&stored.key(), now_us, |reader| reader.object(stored))?;
+        found.extend(self.lock_finding(&Key::manifest(set), now_us)?);
+        found.extend(looked.findings);
+        // Gone on with within the set: these were counted.
+        if self.state.chunk == 0 {
+            self.state.pass.objects += 2;
+            self.state.pass.bytes = self.state.pass.bytes.saturating_add(looked.bytes);
+            found.into_iter().for_each(|finding| self.push(finding));
         }
-        for finding in self.reader.take_findings() {
-            self.push(finding);
+        Ok(Some((manifest, hash)))
+    }
+
+    fn check_about(&mut self, now_us: i64) -> Result<Vec<Finding>, ArchiveError> {
+        let key = Key::about();
+        let mut found = Vec::new();
+        match self.reader.about() {
+            Ok(Some(_)) => found.extend(self.lock_finding(&key, now_us)?),
+            Ok(None) => found.push(finding(&key, Problem::Missing, String::new())),
+            Err(ArchiveError::Store(error)) => return Err(error.into()),
+            Err(error) => found.push(finding(&key, Problem::Changed, error_text(&error))),
         }
-        Ok(())
+        found.extend(self.reader.take_findings());
+        Ok(found)
     }
 
     /// Whether the newest set known is still there.
-    fn check_head(&mut self) -> Result<(), ArchiveError> {
-        let Some(head) = self.state.head.clone() else {
-            return Ok(());
+    fn check_head(&self) -> Result<Vec<Finding>, ArchiveError> {
+        let Some(head) = &self.state.head else {
+            return Ok(Vec::new());
         };
-        match find_head(self.objects, Some(&head)) {
-            Ok(_) => Ok(()),
+        match find_head(self.objects, Some(head)) {
+            Ok(_) => Ok(Vec::new()),
             Err(ArchiveError::Store(error)) => Err(error.into()),
             Err(error) => {
-                self.find(
-                    &Key::manifest(head.set),
-                    Problem::RolledBack,
-                    error_text(&error),
-                );
-                Ok(())
+                let key = Key::manifest(head.set);
+                Ok(vec![finding(&key, Problem::RolledBack, error_text(&error))])
             }
         }
     }
 
-    fn set(&mut self, manifest: &Manifest, now_us: i64) -> Result<(), ArchiveError> {
-        let mut seen = Vec::new();
-        let mut counted = (0_u64, 0_u64);
-        for (_, stored) in manifest.objects() {
-            let looked = self.look(&stored.key(), now_us, |reader| reader.object(stored))?;
-            counted = (counted.0 + 1, counted.1.saturating_add(looked.bytes));
-            seen.extend(looked.findings);
+    fn chunk(&mut self, chunk: &Chunk, now_us: i64) -> Result<(), ArchiveError> {
+        let mut all = Looked::default();
+        for (_, stored) in chunk.objects() {
+            all.add(self.look(&stored.key(), now_us, |reader| reader.object(stored))?);
         }
-        for chunk in &manifest.chunks {
-            let blobs = self.blobs(chunk, now_us)?;
-            counted = (
-                counted.0 + blobs.objects,
-                counted.1.saturating_add(blobs.bytes),
-            );
-            seen.extend(blobs.findings);
-        }
+        all.add(self.blobs(chunk, now_us)?);
         let pass = &mut self.state.pass;
-        let range = manifest.range();
-        pass.sets += 1;
+        let range = chunk.range();
         pass.leaves += range.end.0 - range.start.0;
-        pass.objects += counted.0 + 1;
-        pass.bytes = pass.bytes.saturating_add(counted.1);
-        seen.into_iter().for_each(|finding| self.push(finding));
+        pass.objects += all.objects;
+        pass.bytes = pass.bytes.saturating_add(all.bytes);
+        self.state.chunk += 1;
+        all.findings
+            .into_iter()
+            .for_each(|finding| self.push(finding));
         Ok(())
     }
 
@@ -289,13 +314,6 @@ impl<'o> Scrub<'o> {
             }
             Err(error) => Err(error),
         }
-    }
-
-    fn look_at_lock(&mut self, key: &Key, now_us: i64) -> Result<(), ArchiveError> {
-        if let Some(finding) = self.lock_finding(key, now_us)? {
-            self.push(finding);
-        }
-        Ok(())
     }
 
     /// Blobs that were archived with a chunk. One that is not there may have been erased by a later leaf:
@@ -380,7 +398,9 @@ impl<'o> Scrub<'o> {
         }
         self.state.erased.clear();
         self.state.at = None;
+        self.state.chunk = 0;
         self.before = None;
+        self.began = false;
         let mut pass = std::mem::take(&mut self.state.pass);
         pass.ended = Some(affiant_entry::rfc3339(now_us));
         self.state.last = Some(pass);
@@ -406,6 +426,14 @@ struct Looked {
     objects: u64,
     bytes: u64,
     findings: Vec<Finding>,
+}
+
+impl Looked {
+    fn add(&mut self, more: Self) {
+        self.objects += more.objects;
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        self.findings.extend(more.findings);
+    }
 }
 
 fn finding(key: &Key, problem: Problem, detail: String) -> Finding {

@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use affiant_log::LogReader;
@@ -116,6 +117,7 @@ pub struct Archiver {
     rows: Option<Rows>,
     head: Option<(Manifest, [u8; 32])>,
     written: (u64, u64),
+    stop: Arc<AtomicBool>,
 }
 
 impl Archiver {
@@ -143,9 +145,17 @@ impl Archiver {
             rows: None,
             head,
             written: (0, 0),
+            stop: Arc::default(),
         };
         archiver.check_log()?;
         Ok(archiver)
+    }
+
+    /// Ends between two chunks when this says so, with [`ArchiveError::Interrupted`].
+    #[must_use]
+    pub fn with_stop(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// Archives blobs as well.
@@ -243,6 +253,9 @@ impl Archiver {
         let mut chunks = Vec::new();
         let mut at = range.start;
         while at < range.end {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(ArchiveError::Interrupted);
+            }
             let chunk = self.chunk(set, at, range.end, checkpoint.size, now_us)?;
             at = chunk.range().end;
             chunks.push(chunk);

@@ -4,6 +4,7 @@
 //! Every way to end has a documented code: [`exit_code`].
 
 mod api_client;
+mod archive;
 mod cli;
 mod command;
 mod data_dir;
@@ -15,6 +16,7 @@ mod error;
 mod exit_code;
 mod help;
 mod log;
+mod plugged;
 mod printer;
 mod prove;
 #[cfg(feature = "store")]

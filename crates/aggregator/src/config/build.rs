@@ -12,6 +12,7 @@ use affiant_tlog::checkpoint::Origin;
 use affiant_tlog::note::KeyName;
 use toml::Spanned;
 
+use super::archive;
 use super::file::{self, File};
 use super::settings::{AnchorSettings, CaFiles, DeviceKey, Settings, TlsFiles, WitnessSettings};
 
@@ -56,6 +57,7 @@ pub(super) fn settings(at: &Place<'_>, file: File) -> Result<Settings> {
         enrich: affiant_enrich::config::settings(at, file.enrich)?,
         api_tls: api_tls(at, file.api.certificate_file, file.api.key_file)?,
         access: super::access::access(at, file.access)?,
+        archive: archive::settings(at, file.archive)?,
         digest: Some(at.digest()),
         ..default
     })

@@ -18,6 +18,7 @@ pub(super) struct File {
     pub(super) redaction: Redaction,
     pub(super) import: Import,
     pub(super) access: Access,
+    pub(super) archive: At<Archive>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,4 +134,19 @@ pub(super) struct OidcRole {
     pub(super) role: At<String>,
     pub(super) from: At<String>,
     pub(super) to: At<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Archive {
+    pub(super) url: At<String>,
+    pub(super) endpoint: At<String>,
+    pub(super) region: At<String>,
+    pub(super) credentials_file: At<String>,
+    pub(super) roots_file: At<String>,
+    pub(super) lock: At<String>,
+    pub(super) set_leaves: At<u64>,
+    pub(super) set_age_s: At<u64>,
+    pub(super) scrub_every_s: At<u64>,
+    pub(super) scrub_bytes_per_s: At<u64>,
 }

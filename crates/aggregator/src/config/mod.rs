@@ -7,6 +7,7 @@
 //! `dev.toml` in the data directory.
 
 mod access;
+mod archive;
 mod build;
 mod file;
 mod settings;
@@ -19,7 +20,10 @@ use fs_err as fs;
 
 pub use access::{AccessSettings, OidcSettings, RoleRule};
 pub use affiant_config::ConfigError;
-pub use settings::{AnchorSettings, CaFiles, DeviceKey, Settings, TlsFiles, WitnessSettings};
+pub use settings::{
+    AnchorSettings, ArchiveLock, ArchiveSettings, CaFiles, DeviceKey, Settings, TlsFiles,
+    WitnessSettings,
+};
 
 use crate::files::{self, FileError};
 use crate::state::StateDir;

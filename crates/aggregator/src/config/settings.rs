@@ -59,6 +59,8 @@ pub struct Settings {
     pub anchors: Vec<AnchorSettings>,
     /// Where facts about servers, users and tools come from.
     pub enrich: Vec<SourceSettings>,
+    /// Where the log is archived; nowhere if absent.
+    pub archive: Option<ArchiveSettings>,
     /// `sha256:<hex>` of the configuration file.
     pub digest: Option<String>,
 }
@@ -118,6 +120,42 @@ pub struct AnchorSettings {
     pub timeout: Duration,
 }
 
+/// An archive. The aggregator itself makes nothing of it: whoever plugs the archive in does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArchiveSettings {
+    /// `file:///DIRECTORY` or `s3://BUCKET[/PREFIX]`.
+    pub url: String,
+    /// The S3 service; AWS if absent.
+    pub endpoint: Option<String>,
+    /// Its region. Default `us-east-1`.
+    pub region: String,
+    /// File with id and secret of an access key, readable by this user alone.
+    pub credentials_file: Option<PathBuf>,
+    /// PEM file with roots to trust beside the system's.
+    pub roots_file: Option<PathBuf>,
+    /// The lock that every object must have. Default: compliance on S3, none in a directory.
+    pub lock: ArchiveLock,
+    /// Leaves that make a set due. Default 65,536.
+    pub set_leaves: u64,
+    /// Age of the oldest leaf that waits that makes a set due. Default 1 h.
+    pub set_age: Duration,
+    /// From scrub to scrub. Default 1 h.
+    pub scrub_every: Duration,
+    /// Bytes that a scrub reads a second, at most; 0 for no bound. Default 16 MiB.
+    pub scrub_bytes_per_s: u64,
+}
+
+/// Which retention an archive asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveLock {
+    /// None.
+    None,
+    /// One that some may shorten, or a stricter one.
+    Governance,
+    /// One that nobody may shorten.
+    Compliance,
+}
+
 impl Settings {
     /// The defaults.
     #[must_use]
@@ -144,6 +182,7 @@ impl Settings {
             import_token: None,
             anchors: Vec::new(),
             enrich: Vec::new(),
+            archive: None,
             digest: None,
         }
     }

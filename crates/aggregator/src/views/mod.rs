@@ -14,6 +14,7 @@
 //! [`IDLE_EVERY`].
 
 mod driver;
+mod gauges;
 mod pen;
 
 use std::fmt;
@@ -23,6 +24,8 @@ use affiant_entry::Moment;
 use affiant_tlog::LeafIndex;
 
 pub(crate) use driver::{ViewCounts, Views};
+pub(crate) use gauges::OfParts;
+pub use gauges::{Gauge, Gauges};
 pub use pen::{Pen, RecordError};
 
 /// Something that is made from the leaves of the log.

@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use affiant_archive::store::{Credentials, Objects, S3Objects, S3Options};
-use http::Method;
 use object_store::ClientOptions;
 use object_store::aws::{AwsAuthorizer, AwsCredential};
-use object_store::client::{HttpClient, HttpConnector as _, HttpRequestBody, ReqwestConnector};
+use object_store::client::{
+    HttpClient, HttpConnector as _, HttpRequest, HttpRequestBody, ReqwestConnector,
+};
 
 const KEY_ID: &str = "affiant-test";
 const SECRET: &str = "not-a-secret";
@@ -59,7 +60,15 @@ impl Seaweed {
             s3,
             s3_grpc,
         ] = self.ports;
-        let child = Command::new(weed())
+        // A shell between us that waits for the end of its input, which comes however this process ends.
+        let child = Command::new("sh")
+            .args([
+                "-c",
+                "\"$@\" </dev/null & echo $! >\"$PID\"; cat >/dev/null; kill -9 $!",
+                "sh",
+            ])
+            .arg(weed())
+            .env("PID", self.dir.path().join("pid"))
             .args([
                 "server",
                 "-ip=127.0.0.1",
@@ -86,6 +95,7 @@ impl Seaweed {
             .arg(format!("-filer.port.grpc={filer_grpc}"))
             .arg(format!("-s3.port={s3}"))
             .arg(format!("-s3.port.grpc={s3_grpc}"))
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log.into_file())
             .spawn()
@@ -94,12 +104,12 @@ impl Seaweed {
         // Until it takes and gives back an object.
         let probe = self.bucket_named("probe", false);
         for _ in 0..120 {
-            if probe.call(Method::PUT, "probe/x", &[], "x").0 == 200
-                && probe.call(Method::GET, "probe/x", &[], "").0 == 200
+            if probe.call("PUT", "probe/x", &[], "x").0 == 200
+                && probe.call("GET", "probe/x", &[], "").0 == 200
             {
                 return;
             }
-            probe.call(Method::PUT, "probe", &[], "");
+            probe.call("PUT", "probe", &[], "");
             std::thread::sleep(Duration::from_millis(500));
         }
         panic!(
@@ -110,27 +120,17 @@ impl Seaweed {
 
     pub(crate) fn kill(&self) {
         let mut child = self.child.lock().unwrap().take().unwrap();
-        child.kill().unwrap();
+        self.signal("KILL");
+        drop(child.stdin.take());
         child.wait().unwrap();
     }
 
-    /// `STOP` or `CONT`.
+    /// `STOP`, `CONT` or `KILL`.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self
-            .child
-            .lock()
-            .unwrap()
-            .as_ref()
-            .unwrap()
-            .id()
-            .to_string();
-        assert!(
-            Command::new("kill")
-                .args([format!("-{signal}"), pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        let pid = fs_err::read_to_string(self.dir.path().join("pid")).unwrap();
+        let mut kill = Command::new("kill");
+        let sent = kill.args([&format!("-{signal}"), pid.trim()]).status();
+        assert!(sent.unwrap().success());
     }
 
     pub(crate) fn endpoint(&self) -> String {
@@ -142,7 +142,7 @@ impl Seaweed {
     pub(crate) fn bucket(&self, name: &str, retention: Option<&str>) -> Bucket {
         let bucket = self.bucket_named(name, true);
         let (status, body) = bucket.call(
-            Method::PUT,
+            "PUT",
             name,
             &[("x-amz-bucket-object-lock-enabled", "true")],
             "",
@@ -153,8 +153,7 @@ impl Seaweed {
                 "<ObjectLockConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><ObjectLockEnabled>Enabled</ObjectLockEnabled>\
                  <Rule><DefaultRetention><Mode>{mode}</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
             );
-            let (status, body) =
-                bucket.call(Method::PUT, &format!("{name}?object-lock="), &[], &body);
+            let (status, body) = bucket.call("PUT", &format!("{name}?object-lock="), &[], &body);
             assert_eq!(status, 200, "{body}");
         }
         bucket
@@ -179,7 +178,7 @@ impl Seaweed {
 impl Drop for Seaweed {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.lock().unwrap().take() {
-            let _ = child.kill();
+            drop(child.stdin.take());
             let _ = child.wait();
         }
     }
@@ -213,26 +212,41 @@ impl Bucket {
         format!("{}/evidence/eu-1/{key}", self.name)
     }
 
-    /// One request, signed: status and body.
+    /// One request, signed: status and body; 0 where nobody answers. Asked again, as a connection may be one
+    /// to a server that was killed.
     pub(crate) fn call(
         &self,
-        method: Method,
+        method: &str,
         path: &str,
-        headers: &[(&str, &str)],
+        headers: &[(&'static str, &str)],
         body: &str,
     ) -> (u16, String) {
-        let mut request = http::Request::builder()
-            .method(method)
-            .uri(format!("{}/{path}", self.endpoint));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        for _ in 0..3 {
+            let answer = self.call_once(method, path, headers, body);
+            if answer.0 != 0 {
+                return answer;
+            }
         }
-        let body = if body.is_empty() {
-            HttpRequestBody::empty()
-        } else {
-            body.to_owned().into()
+        (0, String::new())
+    }
+
+    fn call_once(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> (u16, String) {
+        let body = match body {
+            "" => HttpRequestBody::empty(),
+            body => body.to_owned().into(),
         };
-        let mut request = request.body(body).unwrap();
+        let mut request = HttpRequest::new(body);
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = format!("{}/{path}", self.endpoint).parse().unwrap();
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().unwrap());
+        }
         let credential = AwsCredential {
             key_id: KEY_ID.to_owned(),
             secret_key: SECRET.to_owned(),

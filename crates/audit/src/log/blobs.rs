@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use affiant_entry::decode::{Kind, View};
+use affiant_entry::decode::{Kind, Reader, View};
 use affiant_entry::{LogKind, chain::Verdict};
 use affiant_tlog::{Hash, LeafIndex};
 
@@ -104,6 +104,32 @@ impl BlobClaims {
     pub(super) fn erase(&mut self, at: LeafIndex, blob: BlobHash, leaf: Hash) -> bool {
         self.erased.entry(blob).or_insert(at);
         self.beyond > 0 || self.naming.contains(&(blob, leaf))
+    }
+}
+
+/// What one leaf says of blobs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeafBlobs {
+    /// Those it keeps outside of itself.
+    pub named: Vec<BlobHash>,
+    /// Those it says were destroyed.
+    pub erased: Vec<BlobHash>,
+}
+
+impl LeafBlobs {
+    /// Reads a leaf; one that is no entry says nothing. Whether who says it may say so is for the audit.
+    #[must_use]
+    pub fn of(leaf: &[u8]) -> Self {
+        let mut reader = Reader::new();
+        let Ok(entry) = reader.read(leaf) else {
+            return Self::default();
+        };
+        let erases = entry.header().kind == Kind::Log(LogKind::Erase);
+        let id = entry.pointer("/erase/blob").filter(|_| erases);
+        Self {
+            named: named_by(&entry),
+            erased: id.and_then(|id| id_of(id.as_str()?)).into_iter().collect(),
+        }
     }
 }
 

@@ -50,7 +50,7 @@ use affiant_entry::{BootId, SealText, SourceId, SpoolName};
 use affiant_tlog::note::Note;
 use affiant_tlog::{Checkpoint, CompactTree, Hash, LeafIndex, TreeSize, VerifierKey};
 
-pub use blobs::{BLOBS_MAX, BlobClaims, BlobFound, BlobHash, BlobVerdict};
+pub use blobs::{BLOBS_MAX, BlobClaims, BlobFound, BlobHash, BlobVerdict, LeafBlobs};
 pub use chain::INTERVALS_MAX;
 pub use fault::{Fault, Finding};
 pub use interval::{Edge, Interval, IntervalVerdict};

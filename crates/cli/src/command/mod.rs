@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod agent;
+mod archive;
 mod completions;
 mod config;
 #[cfg(feature = "demo")]
@@ -41,6 +42,7 @@ pub(crate) enum Command {
     Token(token::Args),
     Roster(roster::Args),
     Witness(witness::Args),
+    Archive(archive::Args),
     Entries(Box<entries::Args>),
     Import(import::Args),
     Verify(verify::Args),
@@ -74,6 +76,7 @@ impl Command {
             Self::Token(args) => token::run(&args),
             Self::Roster(args) => roster::run(&args),
             Self::Witness(args) => witness::run(&args),
+            Self::Archive(args) => archive::run(&args),
             Self::Entries(args) => entries::run(&args),
             Self::Import(args) => import::run(&args),
             Self::Verify(args) => verify::run(&args),

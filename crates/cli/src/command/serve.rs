@@ -1,6 +1,8 @@
 //! `affiant serve`.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use affiant_aggregator::config::{self, Settings};
 use affiant_aggregator::{Parts, Server, StartError, StateDir};
@@ -61,10 +63,17 @@ pub(crate) fn run(args: &Args) -> Result<Exit, ExpectedError> {
         .enable_all()
         .build()
         .map_err(|error| ExpectedError::storage(&error))?;
-    runtime.block_on(serve(settings, dir))
+    let stopping = Arc::<AtomicBool>::default();
+    let parts = crate::plugged::parts(&settings, &dir, &stopping)?;
+    runtime.block_on(serve(settings, dir, parts, &stopping))
 }
 
-async fn serve(settings: Settings, dir: StateDir) -> Result<Exit, ExpectedError> {
+async fn serve(
+    settings: Settings,
+    dir: StateDir,
+    parts: Parts,
+    stopping: &AtomicBool,
+) -> Result<Exit, ExpectedError> {
     // Listened to before the first connection, so that no signal is lost.
     let signals = (
         signal(SignalKind::terminate()),
@@ -80,7 +89,7 @@ async fn serve(settings: Settings, dir: StateDir) -> Result<Exit, ExpectedError>
         not(feature = "store"),
         expect(unused_mut, reason = "only the store is plugged in here")
     )]
-    let mut parts = Parts::default();
+    let mut parts = parts;
     #[cfg(feature = "store")]
     crate::store::plug_into(&mut parts, &settings, &dir)?;
     let server = Server::start(settings, dir, parts).await;
@@ -93,6 +102,7 @@ async fn serve(settings: Settings, dir: StateDir) -> Result<Exit, ExpectedError>
         _ = term.recv() => {}
         _ = int.recv() => {}
     }
+    stopping.store(true, Ordering::Relaxed);
     server.stop().await;
     Ok(Exit::Ok)
 }

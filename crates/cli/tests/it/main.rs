@@ -7,6 +7,7 @@
 
 mod aggregator;
 mod api;
+mod archive;
 mod attacks;
 mod benign;
 mod commands;
@@ -22,6 +23,9 @@ mod log_attacks;
 mod refusals;
 mod released;
 mod sandbox;
+#[path = "../../../archive/tests/it/seaweed.rs"]
+#[expect(dead_code, reason = "shared with the tests of the archive")]
+mod seaweed;
 #[cfg(feature = "store")]
 mod store;
 #[path = "../../../audit/tests/it/stored.rs"]

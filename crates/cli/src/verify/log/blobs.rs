@@ -1,6 +1,6 @@
 //! What leaves keep outside of themselves: is each there, what its name says, or erased as the log says?
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use affiant_audit::log::{BlobClaims, BlobFound, BlobVerdict};
 use serde::Serialize;
@@ -30,6 +30,15 @@ pub(crate) struct LogBlobs {
     pub(crate) not_checked: u64,
 }
 
+/// Where a blob lies: an aggregator keeps all in one directory, an archive in one for each first byte.
+fn place(dir: &Path, name: &str) -> PathBuf {
+    let flat = dir.join(name);
+    match name.get(..2) {
+        Some(two) if !flat.exists() && dir.join(two).is_dir() => dir.join(two).join(name),
+        _ => flat,
+    }
+}
+
 /// Looks at every blob that a leaf names.
 pub(super) fn check(
     dir: &Path,
@@ -43,7 +52,7 @@ pub(super) fn check(
     let mut faults = Vec::new();
     for (hash, leaf) in claims.named() {
         let name = hex::encode(hash);
-        let found = match digest(&dir.join(&name), progress, &mut blobs.bytes) {
+        let found = match digest(&place(dir, &name), progress, &mut blobs.bytes) {
             Ok(found) if found == *hash => BlobFound::Intact,
             Ok(_) => BlobFound::Altered,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => BlobFound::Nothing,

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use affiant_archive::{ArchiveError, ArchivedLog};
 use affiant_audit::files::Files;
 use fs_err as fs;
 
@@ -14,6 +15,8 @@ const FILE_BYTES_MAX: u64 = 32 << 20;
 pub(crate) enum Source {
     /// A directory in the tlog-tiles layout.
     Dir(PathBuf),
+    /// An archive, which holds one.
+    Archive(Box<ArchivedLog>),
     /// A URL that serves one.
     Url(Box<Remote>),
 }
@@ -33,6 +36,7 @@ impl Files for Source {
     fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ReadError> {
         match self {
             Self::Dir(dir) => read(&dir.join(path)).map_err(ReadError::Storage),
+            Self::Archive(log) => archived(log, path),
             Self::Url(remote) => remote.get(path).map_err(ReadError::Unreachable),
         }
     }
@@ -48,7 +52,7 @@ impl Source {
                 out.sort_unstable();
                 Ok(Some(out))
             }
-            Self::Url(_) => Ok(None),
+            Self::Archive(_) | Self::Url(_) => Ok(None),
         }
     }
 
@@ -56,8 +60,22 @@ impl Source {
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Dir(dir) => bytes_below(&dir.join("tile/entries")),
+            Self::Archive(log) => log.leaf_bytes(),
             Self::Url(_) => 0,
         }
+    }
+}
+
+/// What the archive lacks is missing, and what it has and cannot vouch for is altered.
+fn archived(log: &ArchivedLog, path: &str) -> Result<Option<Vec<u8>>, ReadError> {
+    let Ok(parsed) = path.parse() else {
+        return Ok(None);
+    };
+    match log.file(parsed) {
+        Ok(bytes) => Ok(bytes),
+        Err(ArchiveError::Missing { .. }) => Ok(None),
+        Err(ArchiveError::Changed { .. } | ArchiveError::Decode { .. }) => Ok(Some(Vec::new())),
+        Err(error) => Err(ReadError::Storage(std::io::Error::other(error))),
     }
 }
 

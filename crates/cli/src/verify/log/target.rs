@@ -1,6 +1,10 @@
 //! Where a log is.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use affiant_archive::store::DirObjects;
+use affiant_archive::{ArchiveError, ArchivedLog};
 
 use super::remote::Remote;
 use super::source::Source;
@@ -29,6 +33,9 @@ pub(crate) fn find(target: &Path) -> Result<Option<LogTarget>, ExpectedError> {
             blobs: None,
         }));
     }
+    if target.join("archive.json").is_file() {
+        return archive(target, name).map(Some);
+    }
     let dir = [target.to_owned(), target.join("log")]
         .into_iter()
         .find(|dir| is_log(dir));
@@ -49,6 +56,19 @@ pub(crate) fn find(target: &Path) -> Result<Option<LogTarget>, ExpectedError> {
         source: Source::Dir(dir),
         key,
     }))
+}
+
+/// An archive in a directory; its blobs lie in `blobs/ab/ab…`.
+fn archive(dir: &Path, name: String) -> Result<LogTarget, ExpectedError> {
+    let refused = |error: &ArchiveError| crate::archive::refused(error);
+    let objects = DirObjects::open(dir).map_err(|error| refused(&error.into()))?;
+    let log = ArchivedLog::open(Arc::new(objects)).map_err(|error| refused(&error))?;
+    Ok(LogTarget {
+        name,
+        source: Source::Archive(Box::new(log)),
+        key: None,
+        blobs: Some(dir.join("blobs")),
+    })
 }
 
 /// Whether a directory holds a log, or what is left of one.
