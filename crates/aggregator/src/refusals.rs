@@ -125,7 +125,13 @@ mod tests {
         let reader = LogReader::new(Arc::new(store.clone()));
         let log = Log::open_store(Arc::new(store), reader, options).unwrap();
         let anchors = Arc::new(Anchors::open(&[]).unwrap());
-        let refusals = Refusals::new(Arc::new(Metrics::new(log, anchors, Vec::new(), None)));
+        let refusals = Refusals::new(Arc::new(Metrics::new(
+            log,
+            anchors,
+            Vec::new(),
+            None,
+            Vec::new(),
+        )));
         let problem = Problem::not_authenticated("test");
         for i in 0..10_000 {
             refusals.count_access(format!("address {i}"), &problem);
