@@ -8,6 +8,9 @@ use anyhow::Result;
 use crate::run::{has, step, step_with};
 use crate::{tidy, web};
 
+/// What a plain build leaves out as it takes long: linted and tested all the same.
+const HEAVY: &str = "affiant-cli/store";
+
 /// Everything.
 pub(crate) fn full(root: &Path) -> Result<()> {
     lint(root)?;
@@ -78,6 +81,8 @@ fn lint(root: &Path) -> Result<()> {
             "clippy",
             "--workspace",
             "--all-targets",
+            "--features",
+            HEAVY,
             "--",
             "-D",
             "warnings",
@@ -86,7 +91,7 @@ fn lint(root: &Path) -> Result<()> {
 }
 
 fn tests(root: &Path) -> Result<()> {
-    let all = ["--workspace", "--exclude", "affiant-e2e"];
+    let all = ["--workspace", "--exclude", "affiant-e2e", "--features", HEAVY];
     let env = [("INSTA_UPDATE", OsStr::new("no"))];
     if has("cargo-nextest", "--version") {
         let args = [&["nextest", "run", "--no-fail-fast"], &all[..]].concat();

@@ -30,5 +30,7 @@ pub(crate) fn parts(
         parts.views.push(Box::new(view));
         parts.gauges.push(Box::new(ArchiveGauges(counts)));
     }
+    #[cfg(feature = "store")]
+    crate::store::plug_into(&mut parts, settings, dir)?;
     Ok(parts)
 }

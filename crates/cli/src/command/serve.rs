@@ -85,13 +85,6 @@ async fn serve(
             "signals cannot be listened to",
         ));
     };
-    #[cfg_attr(
-        not(feature = "store"),
-        expect(unused_mut, reason = "only the store is plugged in here")
-    )]
-    let mut parts = parts;
-    #[cfg(feature = "store")]
-    crate::store::plug_into(&mut parts, &settings, &dir)?;
     let server = Server::start(settings, dir, parts).await;
     let server = server.map_err(|error| start_refused(&error))?;
     let addresses = server.addresses();
