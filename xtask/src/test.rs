@@ -91,7 +91,13 @@ fn lint(root: &Path) -> Result<()> {
 }
 
 fn tests(root: &Path) -> Result<()> {
-    let all = ["--workspace", "--exclude", "affiant-e2e", "--features", HEAVY];
+    let all = [
+        "--workspace",
+        "--exclude",
+        "affiant-e2e",
+        "--features",
+        HEAVY,
+    ];
     let env = [("INSTA_UPDATE", OsStr::new("no"))];
     if has("cargo-nextest", "--version") {
         let args = [&["nextest", "run", "--no-fail-fast"], &all[..]].concat();

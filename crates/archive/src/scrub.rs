@@ -202,7 +202,11 @@ impl<'o> Scrub<'o> {
             Err(error) => {
                 // Nothing behind it can be believed before a person looked.
                 let key = Key::manifest(set);
-                self.push(finding(&key, Problem::Broken, error_text(&error)));
+                self.push(finding(
+                    &key,
+                    Problem::Broken,
+                    affiant_tlog::error_with_causes(&error),
+                ));
                 return Ok(None);
             }
         };
@@ -226,7 +230,11 @@ impl<'o> Scrub<'o> {
             Ok(Some(_)) => found.extend(self.lock_finding(&key, now_us)?),
             Ok(None) => found.push(finding(&key, Problem::Missing, String::new())),
             Err(ArchiveError::Store(error)) => return Err(error.into()),
-            Err(error) => found.push(finding(&key, Problem::Changed, error_text(&error))),
+            Err(error) => found.push(finding(
+                &key,
+                Problem::Changed,
+                affiant_tlog::error_with_causes(&error),
+            )),
         }
         found.extend(self.reader.take_findings());
         Ok(found)
@@ -242,7 +250,11 @@ impl<'o> Scrub<'o> {
             Err(ArchiveError::Store(error)) => Err(error.into()),
             Err(error) => {
                 let key = Key::manifest(head.set);
-                Ok(vec![finding(&key, Problem::RolledBack, error_text(&error))])
+                Ok(vec![finding(
+                    &key,
+                    Problem::RolledBack,
+                    affiant_tlog::error_with_causes(&error),
+                )])
             }
         }
     }
@@ -283,7 +295,7 @@ impl<'o> Scrub<'o> {
                 self.objects.lock(&Key::about(), None)?;
                 self.objects
                     .get(&Key::about(), None, crate::origin::ABOUT_BYTES_MAX)?;
-                let detail = error_text(&error);
+                let detail = affiant_tlog::error_with_causes(&error);
                 looked
                     .findings
                     .push(finding(key, Problem::Unreadable, detail));
@@ -293,9 +305,11 @@ impl<'o> Scrub<'o> {
                     .findings
                     .push(finding(key, Problem::Missing, String::new()))
             }
-            Err(error) => looked
-                .findings
-                .push(finding(key, Problem::Changed, error_text(&error))),
+            Err(error) => looked.findings.push(finding(
+                key,
+                Problem::Changed,
+                affiant_tlog::error_with_causes(&error),
+            )),
         }
         looked.objects = 1;
         looked.findings.extend(self.reader.take_findings());
@@ -442,16 +456,6 @@ fn finding(key: &Key, problem: Problem, detail: String) -> Finding {
         problem,
         detail,
     }
-}
-
-fn error_text(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 impl std::fmt::Debug for Scrub<'_> {

@@ -28,5 +28,6 @@ pub mod proof;
 pub mod trust;
 
 pub use affiant_entry::chain::Verdict;
+pub use affiant_tlog::error_with_causes;
 pub use proof::ProofFile;
 pub use trust::TrustFile;

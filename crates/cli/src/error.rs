@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::exit_code::Exit;
+pub(crate) use affiant_tlog::error_with_causes as chain;
 
 /// An error with the exit code it leads to.
 #[derive(Debug)]
@@ -55,21 +56,6 @@ impl fmt::Display for ExpectedError {
             .as_ref()
             .map_or(Ok(()), |hint| write!(f, "\nhint: {hint}"))
     }
-}
-
-/// An error and its causes, each said once.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn one_line(text: &str) -> String {

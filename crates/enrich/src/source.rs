@@ -155,7 +155,7 @@ impl Source {
                 tracing::warn!(
                     source = id,
                     kind,
-                    error = chain(&error),
+                    error = affiant_entry::error_with_causes(&error),
                     failed = failed + 1,
                     "source of facts cannot be read; what was read before stays"
                 );
@@ -266,18 +266,6 @@ impl Source {
     fn with_mut<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         change(&mut self.state.write().unwrap_or_else(PoisonError::into_inner))
     }
-}
-
-/// An error with its causes, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// A cache whose time is older than this is written anew, though nothing changed: a restart takes the age from

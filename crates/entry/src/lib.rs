@@ -60,6 +60,7 @@ pub mod rotation;
 pub mod seal;
 mod secret;
 
+pub use affiant_tlog::error_with_causes;
 pub use codec::{EncodeError, EntryBytes, Stamp, encode, encode_seal};
 pub use decode::{DecodeError, Decoded, Header};
 pub use fact::Fact;

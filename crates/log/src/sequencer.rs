@@ -10,6 +10,7 @@ use crate::error::{LoadError, RoundError, SequenceError};
 use crate::publication::{Covered, Publication};
 use crate::queue::{Next, Pace, Queue, Submission};
 use crate::store::StoreError;
+pub(crate) use affiant_tlog::error_with_causes as chain;
 
 /// Owned by the sequencer's thread; tests drive it by hand.
 pub(crate) struct Sequencer {
@@ -212,16 +213,4 @@ fn refuse(submissions: Vec<Submission>, error: &SequenceError) {
         // Who dropped its end does not want to know.
         drop(submission.reply.send(Err(error.clone())));
     }
-}
-
-/// An error with its causes, for one line of the operational log.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

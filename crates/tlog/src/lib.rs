@@ -67,6 +67,7 @@
 )]
 
 pub mod bundle;
+mod causes;
 pub mod checkpoint;
 pub mod cosignature;
 pub mod hash;
@@ -78,6 +79,7 @@ pub mod tlog_proof;
 pub mod tree;
 pub mod witness;
 
+pub use causes::error_with_causes;
 pub use checkpoint::Checkpoint;
 pub use hash::{HASH_BYTES, Hash, ParseHashError, empty_root, leaf_hash, node_hash};
 pub use note::{Note, SignerKey, VerifiedNote, VerifierKey};

@@ -87,13 +87,7 @@ pub fn judge(proof: &[u8], trust: &[u8]) -> Vec<u8> {
 }
 
 fn refused(code: &str, error: &dyn Error) -> Vec<u8> {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let text = affiant_audit::error_with_causes(error);
     let json = serde_json::json!({ "error": { "code": code, "text": text } });
     json.to_string().into_bytes()
 }

@@ -441,14 +441,7 @@ fn given(
     }
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line, clipped.
 fn spell(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    affiant_entry::limits::clip(&text, 400)
+    affiant_entry::limits::clip(&affiant_tlog::error_with_causes(error), 400)
 }

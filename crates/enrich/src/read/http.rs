@@ -128,12 +128,6 @@ fn tag_of(headers: &HeaderMap) -> Option<String> {
 }
 
 fn net(error: &dyn std::error::Error) -> ReadError {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        reason.push_str(": ");
-        reason.push_str(&cause.to_string());
-        source = cause.source();
-    }
+    let reason = affiant_entry::error_with_causes(error);
     ReadError::Net { reason }
 }

@@ -176,14 +176,7 @@ pub(crate) fn read_seal(entry: &Decoded) -> Result<(Note, SealText), String> {
     Ok((note, text))
 }
 
-/// An error with its causes, in one line.
+/// An error with its causes, in one line, clipped.
 pub(crate) fn spell(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    clip(&text, 400)
+    clip(&affiant_tlog::error_with_causes(error), 400)
 }
