@@ -14,6 +14,7 @@ usage: cargo xtask COMMAND
   tidy     hold the house rules: crate edges, licences, forbidden words and calls
   test     everything CI runs: tidy, format, lints, tests, real peers, fuzz targets
   quick    tidy, format, lints and tests of the workspace, without peers
+  store    lints and tests of the store, which the commands above leave out
   peers    install the peers of the tests into target/peers
   web      make the page that verifies proofs (web/verify)
   web-test try that page in a headless Chromium
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(&root()),
         "test" => test::full(&root()),
         "quick" => test::quick(&root()),
+        "store" => test::store(&root()),
         "peers" => test::install_peers(&root()),
         "web" => web::build(&root()),
         "web-test" => web::check(&root()),

@@ -6,7 +6,7 @@ use crate::sandbox::Sandbox;
 fn every_commands_help_is_pinned_and_makes_the_reference_page() {
     let sandbox = Sandbox::new();
     let mut page = String::from(
-        "# Command line\n\nMade from the help of the binary; `UPDATE_SNAPSHOTS=1 cargo test -p affiant-cli --all-features` writes it anew.\n",
+        "# Command line\n\nMade from the help of the binary; `UPDATE_SNAPSHOTS=1 cargo test -p affiant-cli` writes it anew.\n",
     );
     let mut todo = vec![Vec::new()];
     while let Some(path) = todo.pop() {
@@ -66,6 +66,6 @@ fn pin(path: &str, text: &str) {
     let pinned = fs_err::read_to_string(&path).unwrap_or_default();
     assert_eq!(
         pinned, text,
-        "{path} is out of date; UPDATE_SNAPSHOTS=1 and --all-features write it anew"
+        "{path} is out of date; UPDATE_SNAPSHOTS=1 writes it anew"
     );
 }

@@ -15,7 +15,7 @@ mod commands;
 mod demo;
 mod gateway;
 // The pinned pages are those of a build with all features.
-#[cfg(all(feature = "demo", feature = "store"))]
+#[cfg(feature = "demo")]
 mod help;
 mod import;
 mod listing;
